@@ -1,0 +1,30 @@
+// A request and a response as the handlers know them. The HTTP library stays behind server.cc: no other
+// file includes it, so it can be replaced, and the handlers are functions that a test calls directly.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kleptometrics::aggregator::http {
+
+struct Request {
+  std::string method;  // upper case
+  std::string path;    // percent-decoded, begins with '/', without the query
+  std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
+  std::string content_type;  // media type alone, lower case: `application/json`
+  std::string accept;        // the header, lower case
+  std::string body;
+  std::map<std::string, std::string, std::less<>> path_parameters;  // by the router: {job}, {id}
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+}  // namespace kleptometrics::aggregator::http

@@ -1,0 +1,112 @@
+// A run as every room of the aggregator knows it: a plain value, no I/O. The wire and JSON are turned into it
+// at the door (aggregator/wire, aggregator/http) and checked there (validate.h); inside, values are valid.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/base/clock.h"
+#include "lib/base/uuid.h"
+#include "lib/sketch/sketch.h"
+
+namespace kleptometrics::aggregator {
+
+enum class State : std::uint8_t { kRunning = 1, kSucceeded, kFailed, kCanceled, kCrashed };
+enum class FailureKind : std::uint8_t { kReported = 1, kException, kExitCode, kSignal, kLost };
+// Who writes the snapshots of a run: the client library in the job's process, or this aggregator on
+// behalf of plain HTTP.
+enum class Reporter : std::uint8_t { kLibrary, kHttp };
+
+// `succeeded` and so on, as the API spells them.
+std::string_view name_of(State state);
+std::string_view name_of(FailureKind kind);
+std::optional<State> state_of(std::string_view name);
+std::optional<FailureKind> failure_kind_of(std::string_view name);
+inline bool terminal(State state) { return state != State::kRunning; }
+
+struct Failure {
+  FailureKind kind = FailureKind::kReported;
+  std::string message;
+  int signal = 0;  // with kSignal
+  bool operator==(const Failure&) const = default;
+};
+
+// All executions of one step, added up. Times in nanoseconds.
+struct Step {
+  std::string name;  // path: `load/parse`
+  std::uint64_t count = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t total = 0;
+  std::uint64_t min = 0;
+  std::uint64_t max = 0;
+  Sketch sketch;
+  bool operator==(const Step&) const = default;
+};
+
+struct Resources {
+  std::optional<std::uint64_t> cpu_user;    // nanoseconds
+  std::optional<std::uint64_t> cpu_system;  // nanoseconds
+  std::optional<std::uint64_t> max_rss_bytes;
+  std::optional<std::uint64_t> read_bytes;
+  std::optional<std::uint64_t> write_bytes;
+  bool operator==(const Resources&) const = default;
+};
+
+// A snapshot of the whole run so far.
+struct Run {
+  Uuid id;
+  std::string job;
+  State state = State::kRunning;
+  std::uint64_t revision = 0;
+  bool verdict = false;
+  Reporter reporter = Reporter::kLibrary;
+  std::uint32_t attempt = 1;
+  Uuid parent_id;  // none(): no parent
+  Nanos started_at = 0;
+  std::optional<Nanos> scheduled_at;
+  std::optional<Nanos> finished_at;
+  std::optional<Nanos> duration;
+  std::optional<double> progress;
+  std::optional<std::int32_t> exit_code;
+  std::optional<Failure> failure;
+  std::map<std::string, std::string, std::less<>> labels;
+  std::map<std::string, double, std::less<>> counters;
+  std::vector<Step> steps;
+  Resources resources;
+  std::string host;
+  std::uint32_t pid = 0;
+  std::string program;
+  std::string version;
+  std::string build_id;
+  bool operator==(const Run&) const = default;
+
+  // Start minus schedule; negative when early; unknown without a schedule.
+  std::optional<Nanos> start_delay() const {
+    if (!scheduled_at) return std::nullopt;
+    return started_at - *scheduled_at;
+  }
+};
+
+// First key of the merge order: running < verdict < the reporter's own terminal state.
+int rank(const Run& run);
+
+// True if the first snapshot of a run is newer than the second (run.proto, "merge order"). The byte strings are the
+// canonical serialisations of the two (aggregator/wire), compared where all else is equal.
+bool supersedes(const Run& incoming, std::string_view incoming_bytes, const Run& stored,
+                std::string_view stored_bytes);
+
+// The value at fault and why, ready for a problem document.
+struct FieldError {
+  std::string field;   // as the JSON form names it
+  std::string detail;  // a sentence
+};
+
+bool valid_job_name(std::string_view name);
+// Checks everything that the limits and the meaning of the fields ask of one run; nullopt if it is fine.
+std::optional<FieldError> validate(const Run& run);
+
+}  // namespace kleptometrics::aggregator

@@ -1,0 +1,70 @@
+// Statistics of a set of runs: exact, from single values. Pure: no I/O, no clock; what it is given decides what it
+// answers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aggregator/model/run.h"
+
+namespace kleptometrics::aggregator::stats {
+
+// What is measured of a run: `duration`, `start_delay` (early counts as 0), `cpu` (user + system), all in seconds;
+// `max_rss_bytes`; `counter:NAME`; `seconds_per:NAME` (duration divided by that counter, where it is > 0).
+struct Measure {
+  enum class Kind { kDuration, kStartDelay, kCpu, kMaxRssBytes, kCounter, kSecondsPer };
+  Kind kind = Kind::kDuration;
+  std::string counter;  // NAME of the last two
+  static std::optional<Measure> parse(std::string_view text);
+};
+
+// The value of the run's own measure, or with `step` set (a path) of that step: duration only, the step's total.
+// nullopt where it is unknown.
+std::optional<double> value_of(const Run& run, const Measure& measure, std::string_view step);
+
+struct Extreme {
+  double value = 0;
+  Uuid run_id;
+  Nanos at = 0;  // started_at of the run
+};
+
+struct Stats {
+  std::uint64_t count = 0;  // values measured; all below are absent while it is 0
+  std::optional<double> min, max, mean, stddev, median, p90, p95, p99;
+  std::optional<Extreme> high, low;  // of equal values the earliest run, then the smaller id
+  // Of all runs asked about, whatever their outcome.
+  std::uint64_t succeeded = 0, failed = 0, canceled = 0, crashed = 0;
+  std::uint64_t late = 0;     // start delay beyond the grace
+  std::uint64_t overrun = 0;  // ran longer than allowed; 0 while jobs have no specification
+  std::uint64_t missed = 0;   // likewise
+  std::optional<double> success_rate;  // succeeded / (succeeded + failed + crashed)
+  double quantile_error = 0;           // guaranteed relative error of the quantiles; 0: exact
+};
+
+// Adds runs one by one. Quantile q is the value at rank ceil(q n) of the n values in order; stddev is that
+// of the population; the mean of times is exact integer nanoseconds summed in 128 bits.
+class Accumulator {
+ public:
+  // `outcomes`: whose values are measured. Late is a start delay above `grace`.
+  Accumulator(Measure measure, std::string step, std::vector<State> outcomes, Nanos grace);
+  void add(const Run& run);
+  Stats finish();  // once, at the end
+
+ private:
+  struct Value {
+    double value;
+    Uuid run_id;
+    Nanos at;
+  };
+  Measure measure_;
+  std::string step_;
+  std::vector<State> outcomes_;
+  Nanos grace_;
+  std::vector<Value> values_;
+  Stats stats_;
+};
+
+}  // namespace kleptometrics::aggregator::stats

@@ -1,0 +1,21 @@
+# Tests: one executable a folder of tests/, its test cases discovered by ctest. Works with Catch2 2.13 and 3.
+
+find_package(Catch2 REQUIRED)
+include(Catch)
+
+add_library(klepto_catch_main OBJECT "${PROJECT_SOURCE_DIR}/tests/support/catch_main.cc")
+target_link_libraries(klepto_catch_main PUBLIC Catch2::Catch2)
+target_include_directories(klepto_catch_main PUBLIC "${PROJECT_SOURCE_DIR}")
+
+# klepto_test(NAME SOURCES … LIBRARIES … [LABELS …] [TIMEOUT seconds])
+function(klepto_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_executable(${name}_test ${arg_SOURCES} $<TARGET_OBJECTS:klepto_catch_main>)
+  target_link_libraries(${name}_test PRIVATE Catch2::Catch2 klepto_warnings ${arg_LIBRARIES})
+  target_include_directories(${name}_test PRIVATE "${PROJECT_SOURCE_DIR}")
+  catch_discover_tests(${name}_test TEST_PREFIX "${name}: "
+    PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}" SKIP_REGULAR_EXPRESSION "SKIPPED: ")
+endfunction()

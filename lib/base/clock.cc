@@ -1,0 +1,26 @@
+#include "lib/base/clock.h"
+
+#include <chrono>
+
+namespace kleptometrics {
+namespace {
+
+class SystemClock final : public Clock {
+ public:
+  TimePoint now() const noexcept override {
+    using std::chrono::duration_cast;
+    using std::chrono::nanoseconds;
+    return {duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count(),
+            duration_cast<nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count()};
+  }
+};
+
+}  // namespace
+
+const Clock& system_clock() noexcept {
+  // Constant-initialised and trivially destroyed: a job may record before and after every static object.
+  static constexpr SystemClock clock;
+  return clock;
+}
+
+}  // namespace kleptometrics

@@ -1,0 +1,39 @@
+// Universally unique identifiers (RFC 9562) as the ids of runs. Shared by the client library, which makes
+// them, and the aggregator, which reads them from strangers.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lib/base/clock.h"
+
+namespace kleptometrics {
+
+// 16 bytes in network order; compares as the text form does. All zero is "none".
+struct Uuid {
+  std::array<std::uint8_t, 16> bytes{};
+
+  auto operator<=>(const Uuid&) const = default;
+  bool none() const noexcept { return *this == Uuid{}; }
+
+  // Lower-case hexadecimal with hyphens, 36 characters.
+  std::string text() const;
+  // The 16 bytes as they travel in protobuf and lie in a store.
+  std::string_view view() const noexcept {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+
+  // Reads the 36-character form, either case. nullopt for anything else.
+  static std::optional<Uuid> parse(std::string_view text) noexcept;
+  // Takes exactly 16 bytes. nullopt for any other length.
+  static std::optional<Uuid> from_bytes(std::string_view bytes) noexcept;
+  // Version 7: 48 bits of milliseconds of `wall`, then 74 random bits from the kernel. Any thread;
+  // survives fork (a child never repeats its parent's ids).
+  static Uuid make_v7(Nanos wall) noexcept;
+};
+
+}  // namespace kleptometrics

@@ -1,0 +1,149 @@
+// The journal: where a program keeps the newest snapshot of each of its runs until the aggregator has it,
+// so that neither a kill -9 of the program nor of the aggregator loses a run. One file a process in the
+// spool directory, written by the client library through a shared mapping (no system call a record), read
+// by the aggregator once its program is dead.
+//
+// FORMAT (little-endian, version 1). A head of 4,096 bytes: magic "KLEPTOJ1", format version, size of the
+// whole file, a random 8-byte key, pid, start ticks of the process (field 22 of /proc/PID/stat), boot id,
+// inode of the pid namespace, name of the program; a CRC32C over all of it. Then units of 64 bytes. A record
+// takes whole consecutive units: u32 mark ("LIVE" or "DEAD"), u32 length of the payload, u64 sequence,
+// u32 flags (bit 0: terminal), u32 CRC32C over key, sequence, flags, length and payload, then the payload.
+// The mark is written last and is the only byte ever changed in place, so a program killed at any
+// instruction leaves each record whole or absent. A reader looks at every unit for a mark with a matching
+// CRC: damage costs the record it hits, and no other.
+//
+// The file is preallocated (a sparse mapping would raise SIGBUS in the host on a full disk). Its writer holds a
+// POSIX record lock (fcntl F_SETLK) on it for life: the kernel drops that at death, across pid
+// namespaces, and a forked child does not inherit it.
+//
+// The payload is opaque here; the client library puts a PushRequest of one run into it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kleptometrics::journal {
+
+inline constexpr std::size_t kHeadBytes = 4096;
+inline constexpr std::size_t kUnitBytes = 64;
+inline constexpr std::size_t kRecordHeadBytes = 24;
+inline constexpr std::string_view kSuffix = ".journal";      // of a journal in the spool
+inline constexpr std::string_view kNewSuffix = ".journal-new";  // while its head is being written
+
+// The process that writes a journal.
+struct Producer {
+  std::uint32_t pid = 0;
+  std::uint64_t start_ticks = 0;
+  std::uint64_t pid_namespace = 0;  // inode; 0: unknown
+  std::string boot_id;              // text of /proc/sys/kernel/random/boot_id
+  std::string program;              // file name of the executable
+  static Producer self();           // of the calling process
+};
+
+// A record that is live: not yet superseded, acknowledged or dropped.
+struct Record {
+  std::uint64_t sequence = 0;  // rises with every append
+  bool terminal = false;
+  std::string payload;
+};
+
+// Handle of an appended record; 0 is "none". Never reused within a journal.
+using Sequence = std::uint64_t;
+
+// Writes a journal. All calls are safe from any thread; none blocks on the disk after open. Without a file
+// (open with an empty directory, or where the file cannot be made) the same structure lies in private
+// memory: everything works but survives nothing.
+class Writer {
+ public:
+  struct Options {
+    std::string directory;               // must exist; empty: memory only
+    std::size_t bytes = 1U << 20U;       // whole file; at least 64 KiB, rounded to pages
+    std::size_t directory_bytes_max = 64U << 20U;  // all journals of the directory together
+  };
+
+  // Never fails: what went wrong with the file stands in `error` (untouched if nothing did) and the
+  // writer keeps its records in memory. Null only if memory for that is not to be had either.
+  static std::unique_ptr<Writer> open(const Options& options, std::string* error) noexcept;
+
+  // Unmaps; leaves the file in place (see remove_file).
+  ~Writer();
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  // Stores `payload` and then retires `supersedes` (the run's earlier record; 0: none), so that at every
+  // instant at least one of the two is there. Where room is short, progress records (not terminal ones) of other runs are
+  // dropped, oldest first, and counted. Returns 0, retires nothing, and counts a drop, if there is still no room
+  // or the payload exceeds what the journal can hold.
+  Sequence append(std::string_view payload, bool terminal, Sequence supersedes) noexcept;
+
+  // Retires a record that the aggregator has; a record already gone is fine.
+  void retire(Sequence sequence) noexcept;
+  // Marks as delivered but kept: the newest snapshot of a run still open, which whoever adopts this journal must see.
+  void delivered(Sequence sequence) noexcept;
+  // Copies up to `count_max` records and `bytes_max` payload bytes not yet delivered, oldest first, with a sequence above `after`.
+  // At least one, if there is any, whatever its size.
+  std::vector<Record> pending(Sequence after, std::size_t count_max, std::size_t bytes_max) const;
+
+  std::size_t pending_count() const noexcept;  // records not yet delivered
+  std::size_t live_count() const noexcept;     // pending ones, and delivered ones of open runs
+  std::uint64_t dropped() const noexcept;      // records given up for want of room
+  bool durable() const noexcept;               // a file stands behind it
+  const std::string& path() const noexcept;    // empty if not durable
+  // Unlinks the file: at an orderly end with live_count() == 0. Records appended later live in memory only.
+  void remove_file() noexcept;
+  // In a forked child: gives up the file and mapping of the parent without touching a lock or the file.
+  void abandon_in_child() noexcept;
+
+ private:
+  struct State;
+  explicit Writer(std::unique_ptr<State> state) noexcept;
+  std::unique_ptr<State> state_;
+};
+
+// What was found in a journal file.
+struct Contents {
+  Producer producer;
+  std::vector<Record> records;  // live ones, by sequence
+  std::size_t damaged = 0;      // marks of live records whose CRC did not match
+};
+
+enum class ReadError {
+  kNone,
+  kBusy,        // its writer still holds the lock
+  kUnreadable,  // cannot be opened or read; not a regular file; not owned by `owner`
+  kDamagedHead, // not a journal, or its head is damaged: records were still looked for, by their marks
+  kNewer,       // a format version that this build does not know: leave the file alone
+};
+
+// Opens a journal for adoption and holds its lock, so that no one else adopts it. Never follows a
+// symbolic link, never maps the file (it may be cut while read). One thread.
+class Adoption {
+ public:
+  // `owner`: uid that must own the file.
+  static std::unique_ptr<Adoption> open(const std::string& path, unsigned owner, ReadError* error);
+  ~Adoption();  // releases the lock
+  Adoption(const Adoption&) = delete;
+  Adoption& operator=(const Adoption&) = delete;
+
+  const Contents& contents() const noexcept { return contents_; }
+  // True if the process that wrote it is still there: same boot, same pid namespace, a process with its pid and start
+  // ticks. A host that closed all descriptors lost its lock but lives.
+  bool producer_alive() const;
+  void remove_file() noexcept;  // after its records are committed
+
+ private:
+  Adoption() = default;
+  int fd_ = -1;
+  std::string path_;
+  Contents contents_;
+};
+
+// Parses the bytes of a whole journal; what Adoption uses, and the fuzz target. Never reads outside `bytes`.
+ReadError parse(std::string_view bytes, Contents* contents);
+
+}  // namespace kleptometrics::journal

@@ -213,7 +213,7 @@ class [[nodiscard]] Run {
   void fail(std::string_view message) noexcept;  // will end as failed; keeps the first message; the scope goes on
   void cancel() noexcept;                        // will end as canceled, unless it failed
   void exit_code(int code) noexcept;             // not 0: will end as failed
-  // Past runs: the run ended then, and its duration is the difference. Ends it now.
+  // Past runs: will end as of then, and its duration is the difference to its start.
   void finish_at(WallTime finished_at) noexcept;
   void end() noexcept;  // ends it before its scope does
   std::string_view id() const noexcept;  // UUID in text; empty if disabled or moved from

@@ -1,0 +1,1 @@
+#include "aggregator/ingest/committer.h"

@@ -1,0 +1,1 @@
+#include "aggregator/model/run.h"

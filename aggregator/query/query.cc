@@ -1,0 +1,1 @@
+#include "aggregator/query/query.h"

@@ -1,0 +1,1 @@
+#include "aggregator/stats/stats.h"

@@ -1,0 +1,1 @@
+#include "aggregator/wire/wire.h"

@@ -1,0 +1,1 @@
+#include "lib/journal/journal.h"

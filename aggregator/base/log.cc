@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "aggregator/base/absl_view.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "lib/base/clock.h"
@@ -14,7 +15,7 @@ namespace {
 void log(std::string_view level, std::string_view event) {
   const absl::Time now = absl::FromUnixNanos(system_clock().now().wall);
   std::string line =
-      absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", now, absl::UTCTimeZone()), " ", level, " ");
+      absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", now, absl::UTCTimeZone()), " ", absl_view(level), " ");
   for (const char c : event) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7f) {

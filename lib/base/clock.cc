@@ -5,13 +5,16 @@
 namespace kleptometrics {
 namespace {
 
+using std::chrono::duration_cast;
+using std::chrono::nanoseconds;
+
 class SystemClock final : public Clock {
  public:
   TimePoint now() const noexcept override {
-    using std::chrono::duration_cast;
-    using std::chrono::nanoseconds;
-    return {duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count(),
-            duration_cast<nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count()};
+    return {duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count(), steady()};
+  }
+  Nanos steady() const noexcept override {
+    return duration_cast<nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
 };
 

@@ -1,1 +1,50 @@
 #include "aggregator/model/run.h"
+
+#include <array>
+#include <cstddef>
+#include <tuple>
+
+namespace kleptometrics::aggregator {
+namespace {
+
+// Names by value; the enumerators begin at 1.
+constexpr std::array<std::string_view, 6> kStates = {"",       "running",  "succeeded",
+                                                     "failed", "canceled", "crashed"};
+constexpr std::array<std::string_view, 6> kFailureKinds = {"",          "reported", "exception",
+                                                           "exit_code", "signal",   "lost"};
+
+template <typename Enum, std::size_t N>
+std::string_view name_in(const std::array<std::string_view, N>& names, Enum value) {
+  const auto at = static_cast<std::size_t>(value);
+  return at >= 1 && at < N ? names[at] : "unknown";
+}
+
+template <typename Enum, std::size_t N>
+std::optional<Enum> value_in(const std::array<std::string_view, N>& names, std::string_view name) {
+  for (std::size_t at = 1; at < N; ++at) {
+    if (names[at] == name) return static_cast<Enum>(at);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view name_of(State state) { return name_in(kStates, state); }
+std::string_view name_of(FailureKind kind) { return name_in(kFailureKinds, kind); }
+std::optional<State> state_of(std::string_view name) { return value_in<State>(kStates, name); }
+std::optional<FailureKind> failure_kind_of(std::string_view name) {
+  return value_in<FailureKind>(kFailureKinds, name);
+}
+
+int rank(const Run& run) {
+  if (!terminal(run.state)) return 0;
+  return run.verdict ? 1 : 2;
+}
+
+bool supersedes(const Run& incoming, std::string_view incoming_bytes, const Run& stored,
+                std::string_view stored_bytes) {
+  return std::make_tuple(rank(incoming), incoming.revision, incoming_bytes) >
+         std::make_tuple(rank(stored), stored.revision, stored_bytes);
+}
+
+}  // namespace kleptometrics::aggregator

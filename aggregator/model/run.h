@@ -1,5 +1,6 @@
 // A run as every room of the aggregator knows it: a plain value, no I/O. The wire and JSON are turned into it
-// at the door (aggregator/wire, aggregator/http) and checked there (validate.h); inside, values are valid.
+// at the door (aggregator/wire, aggregator/http) and checked there by validate(); inside, values are valid.
+// Everything here is a value or a pure function: any thread, no clock, nothing to release.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,8 @@ enum class FailureKind : std::uint8_t { kReported = 1, kException, kExitCode, kS
 // behalf of plain HTTP.
 enum class Reporter : std::uint8_t { kLibrary, kHttp };
 
-// `succeeded` and so on, as the API spells them.
+// `succeeded` and so on, as the API spells them; `unknown` for a value that is no enumerator. The way back
+// answers nullopt for any other spelling.
 std::string_view name_of(State state);
 std::string_view name_of(FailureKind kind);
 std::optional<State> state_of(std::string_view name);
@@ -94,8 +96,8 @@ struct Run {
 // First key of the merge order: running < verdict < the reporter's own terminal state.
 int rank(const Run& run);
 
-// True if the first snapshot of a run is newer than the second (run.proto, "merge order"). The byte strings are the
-// canonical serialisations of the two (aggregator/wire), compared where all else is equal.
+// True if the first snapshot of a run is newer than the second (run.proto, "merge order"). The byte strings
+// are the canonical serialisations of the two (aggregator/wire), compared where all else is equal.
 bool supersedes(const Run& incoming, std::string_view incoming_bytes, const Run& stored,
                 std::string_view stored_bytes);
 
@@ -105,8 +107,17 @@ struct FieldError {
   std::string detail;  // a sentence
 };
 
+// [A-Za-z0-9][A-Za-z0-9._:-]{0,199}
 bool valid_job_name(std::string_view name);
-// Checks everything that the limits and the meaning of the fields ask of one run; nullopt if it is fine.
+
+// No instant and no length of time of a valid run reaches this (the year 2261), so that differences and sums
+// of two never overflow Nanos.
+inline constexpr Nanos kNanosEnd = 9'200'000'000'000'000'000;
+
+// Checks everything that the limits (lib/base/limits.h) and the meaning of the fields ask of one run; nullopt
+// if it is fine, else the first fault. What HTTP fills in itself (revision, the end of a terminal run) is
+// asked of the library alone. A running run may carry a duration (so far) and a failure (fail() was called),
+// not an end.
 std::optional<FieldError> validate(const Run& run);
 
 }  // namespace kleptometrics::aggregator

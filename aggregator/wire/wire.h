@@ -1,28 +1,41 @@
 // The only room where protobuf and the model meet: ingest decodes pushes with it, the stores keep runs as
-// its bytes. Generated headers are included by its .cc files alone.
+// its bytes. Generated headers are included by its .cc files alone. Pure functions of their arguments: any
+// thread, nothing kept between calls. Bytes come from strangers; whatever they hold, the answer is a value or
+// an error, in time and memory bounded by their length and the limits.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
-#include "aggregator/model/run.h"
 #include "absl/status/statusor.h"
+#include "aggregator/model/run.h"
 
 namespace kleptometrics::aggregator::wire {
 
-// Canonical bytes of one run: a PushRequest that holds it alone, strings interned in order of first use, fields in order of their numbers.
-// Equal runs give equal bytes. The last key of the merge order, and how a store keeps a run.
+// Canonical bytes of one run: a PushRequest that holds it alone, strings interned in order of first use,
+// fields in order of their numbers (strings are used in that order too: job, labels, counters, steps, host,
+// …). Equal runs give equal bytes, in every build that knows the same fields. The last key of the merge
+// order, and how a store keeps a run.
 std::string encode_run(const Run& run);
-// Reads what encode_run wrote, by this build or an older or newer one. DataLoss if it is not that.
+// Reads what encode_run wrote, by this build or an older or newer one; limits are not checked again. DataLoss
+// if it is not that.
 absl::StatusOr<Run> decode_run(std::string_view bytes);
 
 // One run of a push: either decoded and valid, or at fault.
 using Decoded = std::variant<Run, FieldError>;
 
+// Memory that the runs of one push may take once their interned strings are spelled out: a small body must
+// not become a large heap.
+inline constexpr std::size_t push_decoded_bytes_max = 128U << 20U;
+
 // Decodes a PushRequest. InvalidArgument if the message as a whole cannot be read (the whole push is then
-// at fault); otherwise one entry a run, in order, each validated.
+// at fault): not protobuf, a text that is not UTF-8, strings[0] not empty, more than limits::batch_runs_max
+// runs, more than push_decoded_bytes_max. Otherwise one entry a run, in order, each validated and within
+// limits::run_bytes_max. Unknown fields are ignored.
 absl::StatusOr<std::vector<Decoded>> decode_push(std::string_view bytes);
 
 struct Rejection {
@@ -36,6 +49,7 @@ struct PushResult {
   std::uint64_t duplicates = 0;
   std::vector<Rejection> rejected;  // by index
 };
+// A PushResponse.
 std::string encode_result(const PushResult& result);
 
 }  // namespace kleptometrics::aggregator::wire

@@ -59,7 +59,7 @@ std::string make_private_dir(const std::string& path) {
   if (::lstat(path.c_str(), &info) != 0) return problem(path, std::strerror(errno));
   if (!S_ISDIR(info.st_mode)) return problem(path, "is not a directory");
   if (info.st_uid != ::geteuid()) return problem(path, "belongs to another user");
-  if ((info.st_mode & 0077U) != 0) return problem(path, "is open to other users; its mode must be 0700");
+  if ((info.st_mode & 0022U) != 0) return problem(path, "other users may write to it; its mode should be 0700");
   return {};
 }
 

@@ -25,8 +25,8 @@ std::string user_spool_dir();
 // The spool of one user in system mode: /var/spool/kleptometrics/<uid>.
 std::string system_spool_dir(unsigned uid);
 
-// Makes the directory and what is missing above it, 0700, and checks that it is a directory of ours that no one else
-// may enter. Returns an empty string, or what is wrong with it.
+// Makes the directory and what is missing above it, 0700, and checks that it is a directory of ours (no symbolic link)
+// to which no one else may write. Returns an empty string, or what is wrong with it.
 std::string make_private_dir(const std::string& path);
 
 }  // namespace kleptometrics::places

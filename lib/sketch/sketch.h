@@ -9,9 +9,12 @@
 // Not synchronised: one thread at a time, or readers only.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "lib/sketch/bounds.h"
 
 namespace kleptometrics {
 
@@ -19,27 +22,37 @@ class Sketch {
  public:
   static constexpr int kScale = 6;
   static constexpr int kBucketsPerOctave = 1 << kScale;
-  // Half the width of a bucket: (base - 1) / (base + 1) = 0.542 %, rounded up.
+  static constexpr int kScaleMin = -4;  // one bucket for 16 octaves: coarser says nothing
+  // Half the width of a bucket: (base - 1) / (base + 1) = 0.542 %, rounded up. Holds at kScale.
   static constexpr double kRelativeError = 0.0055;
+  // Lowest bucket at every scale: it holds the value 1 alone.
+  static constexpr int kBucketMin = -1;
+  // Highest bucket, and how many there are, at kScale.
+  static constexpr int kBucketMax = 64 * kBucketsPerOctave - 1;
+  static constexpr std::size_t kBucketCountMax = kBucketMax - kBucketMin + 1;
 
   // Index of the bucket that holds `value` (> 0) at scale 6: ceil(64 log2(value)) - 1, exact at the
-  // bounds of buckets (no floating-point logarithm). 0 <= index + 1 <= 64 * 64.
+  // bounds of buckets (no floating-point logarithm). 0 <= index + 1 <= 64 * 64. Two table look-ups.
   static int bucket_of(std::uint64_t value) noexcept;
   // The value that stands for the bucket in answers, at `scale`.
   static double value_of(int bucket, int scale = kScale) noexcept;
 
+  // Counts are held at 2^64 - 1 once they reach it. Those that take memory give the strong guarantee.
   void add(std::uint64_t value, std::uint64_t times = 1);
-  void add_bucket(int bucket, std::uint64_t times);  // at this sketch's scale
+  // At this sketch's scale. A bucket that no 64-bit value reaches counts as the nearest that one does.
+  void add_bucket(int bucket, std::uint64_t times);
   void add_zero(std::uint64_t times) noexcept;
   // Takes back what was added before. False, and nothing changed, if it is not there.
   bool remove(std::uint64_t value, std::uint64_t times = 1) noexcept;
   // Adds all of `other`; the coarser scale of the two wins.
   void merge(const Sketch& other);
-  // Halves the resolution: pairs of buckets become one. For a run that would exceed its size.
+  // Halves the resolution: pairs of buckets become one. For a run that would exceed its size. Does
+  // nothing at kScaleMin.
   void coarsen();
 
   std::uint64_t count() const noexcept;
-  // The value at rank ceil(q * count), 0 <= q <= 1, in nanoseconds; 0 for an empty sketch.
+  // The value at rank ceil(q * count), 0 <= q <= 1, in nanoseconds; 0 for an empty sketch. Any other q
+  // counts as the nearer end, NaN as 0. Never between 0 and 1: values are whole.
   double quantile(double q) const noexcept;
 
   // The parts as they travel. `counts` begins at bucket `offset`, neither its first nor last is 0.
@@ -56,11 +69,23 @@ class Sketch {
 
  private:
   void trim() noexcept;
+  void reach(int bucket);  // makes counts_ include it
+  int bucket_max() const noexcept { return kBucketMax >> (kScale - scale_); }
+  int bucket_here(std::uint64_t value) const noexcept { return bucket_of(value) >> (kScale - scale_); }
 
   int scale_ = kScale;
   int offset_ = 0;
   std::uint64_t zero_count_ = 0;
   std::vector<std::uint64_t> counts_;
 };
+
+inline int Sketch::bucket_of(std::uint64_t value) noexcept {
+  const int leading_zeros = std::countl_zero(value | 1U);  // 0 is not allowed, but harmless
+  const std::uint64_t mantissa = value << leading_zeros;
+  const std::size_t slice = (mantissa >> 56U) & 127U;
+  const std::size_t below = sketch_detail::kBoundsBelowSlice[slice];
+  const int over = mantissa > sketch_detail::kBounds[below] ? 1 : 0;
+  return (63 - leading_zeros) * kBucketsPerOctave + static_cast<int>(below) + over - 1;
+}
 
 }  // namespace kleptometrics

@@ -102,6 +102,7 @@ struct ClientStats {
 };
 
 namespace internal {
+struct ClientAccess;
 struct ClientState;
 struct RunState;
 struct StepNode;
@@ -114,8 +115,8 @@ struct StepCell;
 class Client {
  public:
   explicit Client(ClientOptions options = {}) noexcept;
-  // Waits at most flush_timeout. Runs still open have no effect from then on; they are reported as crashed when
-  // the program ends.
+  // Waits at most flush_timeout. Runs still open have no effect from then on and are reported as crashed, and what is
+  // not delivered yet is picked up by the aggregator, both once the program has ended.
   ~Client();
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
@@ -129,7 +130,9 @@ class Client {
 
  private:
   friend class Run;
-  std::shared_ptr<internal::ClientState> state_;
+  friend struct internal::ClientAccess;
+  explicit Client(std::shared_ptr<internal::ClientState> state) noexcept;
+  std::shared_ptr<internal::ClientState> state_;  // null: does nothing
 };
 
 class StepTimer;

@@ -1,0 +1,213 @@
+// The public classes: thin handles over the state behind them (run_state.h, client_state.h). A handle without state, moved from or
+// disabled, does nothing.
+#include "kleptometrics/kleptometrics.h"
+
+#include <exception>
+#include <utility>
+
+#include "lib/src/cells.h"
+#include "lib/src/client_state.h"
+#include "lib/src/run_state.h"
+
+namespace kleptometrics {
+namespace {
+
+using internal::RunState;
+using internal::StepNode;
+
+std::shared_ptr<RunState> begin(const std::shared_ptr<internal::ClientState>& client, std::string_view job,
+                                RunOptions options) noexcept {
+  if (client == nullptr || !client->active()) return nullptr;
+  try {
+    auto made = std::make_shared<RunState>(client, job, std::move(options));
+    made->begin();
+    return made;
+  } catch (...) {  // no memory: the job goes on without being timed
+    return nullptr;
+  }
+}
+
+std::uint64_t steady(const StepNode& node) noexcept { return static_cast<std::uint64_t>(node.clock.steady()); }
+
+void add(internal::StepCell* cell, std::uint64_t begin, std::uint64_t end, bool failed) noexcept {
+  if (cell != nullptr) cell->add(end > begin ? end - begin : 0, failed);
+}
+
+}  // namespace
+
+// --- Client ---
+
+Client::Client(ClientOptions options) noexcept : state_(internal::ClientState::open(std::move(options), {})) {}
+Client::Client(std::shared_ptr<internal::ClientState> state) noexcept : state_(std::move(state)) {}
+Client::Client(Client&&) noexcept = default;
+
+Client& Client::operator=(Client&& other) noexcept {
+  if (this == &other) return *this;
+  if (state_ != nullptr) state_->close(state_->options.flush_timeout);
+  state_ = std::move(other.state_);
+  return *this;
+}
+
+Client::~Client() {
+  if (state_ != nullptr) state_->close(state_->options.flush_timeout);
+}
+
+bool Client::flush(Duration timeout) noexcept { return state_ == nullptr || state_->flush(timeout); }
+ClientStats Client::stats() const noexcept { return state_ == nullptr ? ClientStats{} : state_->stats(); }
+
+// --- Run ---
+
+Run::Run(std::string_view job, RunOptions options) noexcept : Run(Client::process(), job, std::move(options)) {}
+
+Run::Run(Client& client, std::string_view job, RunOptions options) noexcept
+    : state_(begin(client.state_, job, std::move(options))), exceptions_(std::uncaught_exceptions()) {}
+
+Run::Run(Run&& other) noexcept : state_(std::move(other.state_)), exceptions_(other.exceptions_) {}
+
+Run& Run::operator=(Run&& other) noexcept {
+  if (this == &other) return *this;
+  end();
+  state_ = std::move(other.state_);
+  exceptions_ = other.exceptions_;
+  return *this;
+}
+
+Run::~Run() {
+  if (state_ != nullptr) state_->end({std::uncaught_exceptions() > exceptions_, std::nullopt});
+}
+
+void Run::end() noexcept {
+  if (state_ != nullptr) state_->end({false, std::nullopt});
+}
+
+Step Run::step(std::string_view name) noexcept {
+  return {state_, state_ == nullptr ? nullptr : state_->step(nullptr, name)};
+}
+
+StepTimer Run::step_timer(std::string_view name) noexcept {
+  return {state_, state_ == nullptr ? nullptr : state_->step(nullptr, name)};
+}
+
+Run& Run::label(std::string_view key, std::string_view value) noexcept {
+  if (state_ != nullptr) state_->label(key, value);
+  return *this;
+}
+
+Run& Run::count(std::string_view name, double delta) noexcept {
+  if (state_ != nullptr) state_->count(name, delta);
+  return *this;
+}
+
+Run& Run::progress(double fraction) noexcept {
+  if (state_ != nullptr) state_->progress(fraction);
+  return *this;
+}
+
+void Run::fail(std::string_view message) noexcept {
+  if (state_ != nullptr) state_->fail(message);
+}
+
+void Run::cancel() noexcept {
+  if (state_ != nullptr) state_->cancel();
+}
+
+void Run::exit_code(int code) noexcept {
+  if (state_ != nullptr) state_->exit_code(code);
+}
+
+void Run::finish_at(WallTime finished_at) noexcept {
+  using std::chrono::duration_cast;
+  using std::chrono::nanoseconds;
+  if (state_ != nullptr) state_->finish_at(duration_cast<nanoseconds>(finished_at.time_since_epoch()).count());
+}
+
+std::string_view Run::id() const noexcept { return state_ == nullptr ? std::string_view() : state_->id_text; }
+
+// --- Step ---
+
+Step::Step(std::shared_ptr<RunState> run, StepNode* node) noexcept
+    : run_(node == nullptr ? nullptr : std::move(run)), node_(node), exceptions_(std::uncaught_exceptions()) {
+  if (node_ != nullptr) begin_ = steady(*node_);
+}
+
+Step::Step(Step&& other) noexcept
+    : run_(std::move(other.run_)),
+      node_(std::exchange(other.node_, nullptr)),
+      begin_(other.begin_),
+      exceptions_(other.exceptions_),
+      failed_(other.failed_) {}
+
+Step& Step::operator=(Step&& other) noexcept {
+  if (this == &other) return *this;
+  end();
+  run_ = std::move(other.run_);
+  node_ = std::exchange(other.node_, nullptr);
+  begin_ = other.begin_;
+  exceptions_ = other.exceptions_;
+  failed_ = other.failed_;
+  return *this;
+}
+
+Step::~Step() {
+  if (node_ != nullptr && !failed_ && std::uncaught_exceptions() > exceptions_)
+    fail("an exception left the scope of the step");
+  end();
+}
+
+void Step::end() noexcept {
+  StepNode* node = std::exchange(node_, nullptr);
+  if (node != nullptr) add(node->cell(), begin_, steady(*node), failed_);
+  run_.reset();
+}
+
+void Step::fail(std::string_view message) noexcept {
+  if (node_ == nullptr || std::exchange(failed_, true)) return;
+  run_->step_failed(*node_, message);
+}
+
+Step Step::step(std::string_view name) noexcept {
+  return {run_, node_ == nullptr ? nullptr : run_->step(node_, name)};
+}
+
+StepTimer Step::step_timer(std::string_view name) noexcept {
+  return {run_, node_ == nullptr ? nullptr : run_->step(node_, name)};
+}
+
+// --- StepTimer ---
+
+StepTimer::StepTimer(std::shared_ptr<RunState> run, StepNode* node) noexcept
+    : run_(node == nullptr ? nullptr : std::move(run)), node_(node) {}
+StepTimer::StepTimer(StepTimer&& other) noexcept
+    : run_(std::move(other.run_)), node_(std::exchange(other.node_, nullptr)) {}
+
+StepTimer& StepTimer::operator=(StepTimer&& other) noexcept {
+  if (this == &other) return *this;
+  run_ = std::move(other.run_);
+  node_ = std::exchange(other.node_, nullptr);
+  return *this;
+}
+
+StepTimer::~StepTimer() = default;
+
+StepTimer::Scope StepTimer::start() noexcept {
+  Scope scope;
+  if (node_ == nullptr || run_->ended()) return scope;
+  scope.cell_ = node_->cell();
+  scope.exceptions_ = std::uncaught_exceptions();
+  scope.begin_ = steady(*node_);
+  return scope;
+}
+
+StepTimer::Scope::Scope(Scope&& other) noexcept
+    : cell_(std::exchange(other.cell_, nullptr)),
+      begin_(other.begin_),
+      exceptions_(other.exceptions_),
+      failed_(other.failed_) {}
+
+StepTimer::Scope::~Scope() {
+  if (cell_ == nullptr) return;
+  const std::uint64_t end = steady(cell_->node);
+  add(cell_, begin_, end, failed_ || std::uncaught_exceptions() > exceptions_);
+}
+
+}  // namespace kleptometrics

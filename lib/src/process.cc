@@ -1,0 +1,126 @@
+#include "lib/src/process.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "lib/src/client_state.h"
+
+namespace kleptometrics {
+namespace internal {
+namespace {
+
+// Everything that belongs to one process. A forked child forgets it and makes its own; it is never freed, since
+// threads and static objects may still use it while the process ends.
+struct Process {
+  std::once_flag prepared;
+  std::once_flag client_made;
+  std::unique_ptr<Client> client;  // the process-wide one
+  Mutex mutex;
+  std::vector<std::weak_ptr<ClientState>> clients KLEPTO_GUARDED_BY(mutex);
+};
+
+std::atomic<Process*> the_process{nullptr};
+std::atomic<std::uint64_t> generation{1};
+
+// Null without memory.
+Process* process() noexcept {
+  Process* current = the_process.load(std::memory_order_acquire);
+  if (current != nullptr) return current;
+  auto* made = new (std::nothrow) Process;
+  if (made == nullptr) return nullptr;
+  if (the_process.compare_exchange_strong(current, made, std::memory_order_acq_rel)) return made;
+  delete made;
+  return current;
+}
+
+// In the child, before fork() returns there: the parent's state is forgotten, not touched.
+void after_fork_in_child() noexcept {
+  generation.fetch_add(1, std::memory_order_relaxed);
+  the_process.store(nullptr, std::memory_order_release);
+}
+
+std::vector<std::shared_ptr<ClientState>> living_clients(Process& current) {
+  std::vector<std::shared_ptr<ClientState>> out;
+  const Lock lock(current.mutex);
+  for (const auto& weak : current.clients)
+    if (auto client = weak.lock()) out.push_back(std::move(client));
+  return out;
+}
+
+// exit(status) or the return of main. Runs after the destructors of the static objects that were made after the
+// first client; what records later than this gets a new client, whose journal the aggregator picks up.
+void at_exit(int status, void* of_generation) noexcept {
+  if (reinterpret_cast<std::uintptr_t>(of_generation) != fork_generation()) return;  // inherited by a child
+  Process* current = the_process.exchange(nullptr, std::memory_order_acq_rel);
+  if (current == nullptr) return;
+  try {
+    const auto clients = living_clients(*current);
+    for (const auto& client : clients) client->exit_runs(status);
+    const auto begin = std::chrono::steady_clock::now();
+    for (const auto& client : clients)
+      client->close(client->options.flush_timeout - (std::chrono::steady_clock::now() - begin));
+  } catch (...) {  // no memory for the list: the journals stay for the aggregator
+  }
+}
+
+// The worker thread and the hooks live in this code: a plug-in that is unloaded must not take it along.
+void keep_loaded() noexcept {
+  Dl_info info{};
+  if (::dladdr(reinterpret_cast<void*>(&keep_loaded), &info) == 0 || info.dli_fname == nullptr) return;
+  ::dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+void hook_exit() noexcept {
+  void* argument = reinterpret_cast<void*>(static_cast<std::uintptr_t>(fork_generation()));
+  ::on_exit(at_exit, argument);
+}
+
+}  // namespace
+
+std::uint64_t fork_generation() noexcept { return generation.load(std::memory_order_relaxed); }
+
+void prepare_process() noexcept {
+  static std::atomic<bool> fork_hooked{false};  // not a guarded static: its guard could be held at a fork
+  if (!fork_hooked.exchange(true)) ::pthread_atfork(nullptr, nullptr, after_fork_in_child);
+  Process* current = process();
+  if (current == nullptr) return;
+  std::call_once(current->prepared, [] {
+    keep_loaded();
+    hook_exit();
+  });
+}
+
+void remember_client(const std::shared_ptr<ClientState>& client) {
+  Process* current = process();
+  if (current == nullptr) return;
+  const Lock lock(current->mutex);
+  auto& clients = current->clients;
+  clients.erase(std::remove_if(clients.begin(), clients.end(), [](const auto& weak) { return weak.expired(); }),
+                clients.end());
+  clients.push_back(client);
+}
+
+}  // namespace internal
+
+Client& Client::process() noexcept {
+  internal::prepare_process();
+  internal::Process* current = internal::process();
+  if (current != nullptr) {
+    std::call_once(current->client_made, [&] { current->client.reset(new (std::nothrow) Client(ClientOptions{})); });
+    if (current->client != nullptr) return *current->client;
+  }
+  alignas(Client) static std::byte storage[sizeof(Client)];  // no memory for a real one; never destroyed
+  static Client* const inert = new (storage) Client(std::shared_ptr<internal::ClientState>());
+  return *inert;
+}
+
+}  // namespace kleptometrics

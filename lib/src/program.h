@@ -1,0 +1,41 @@
+// What a process knows of itself: the facts that every run carries for free, and what it has used so far.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace kleptometrics::internal {
+
+struct Program {
+  std::string host;      // gethostname
+  std::string name;      // file name of the executable
+  std::string build_id;  // lower-case hexadecimal of the ELF note NT_GNU_BUILD_ID; empty if it has none
+  std::uint32_t pid = 0;
+};
+// Reads them now; the pid is that of the caller.
+Program this_program();
+
+// Totals of the process since it began.
+struct Usage {
+  std::uint64_t cpu_user_ns = 0;
+  std::uint64_t cpu_system_ns = 0;
+  std::uint64_t max_rss_bytes = 0;
+  std::optional<std::uint64_t> read_bytes;   // from and to storage, as /proc/self/io counts;
+  std::optional<std::uint64_t> write_bytes;  // absent where that may not be read
+};
+
+// Keeps /proc/self/io open between readings. Any thread; never fails.
+class UsageMeter {
+ public:
+  UsageMeter() noexcept;
+  ~UsageMeter();
+  UsageMeter(const UsageMeter&) = delete;
+  UsageMeter& operator=(const UsageMeter&) = delete;
+  Usage read() const noexcept;
+
+ private:
+  int io_fd_ = -1;
+};
+
+}  // namespace kleptometrics::internal

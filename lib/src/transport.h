@@ -1,0 +1,27 @@
+// How a batch reaches the aggregator. The worker knows this interface alone; tests put a fake behind it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+namespace kleptometrics::internal {
+
+struct Reply {
+  int status = 0;      // HTTP status; 0: no answer came
+  std::string body;
+  std::string error;   // why no answer came
+};
+
+// One thread at a time.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  // Posts a PushRequest to /api/v1/runs and waits, a few seconds at most.
+  virtual Reply push(const std::string& body) = 0;
+};
+
+// For `unix:/path` or `http://host:port`. Null, and a sentence in `error`, for anything else.
+std::unique_ptr<Transport> make_http_transport(const std::string& endpoint, const std::string& api_key,
+                                               std::string* error);
+
+}  // namespace kleptometrics::internal

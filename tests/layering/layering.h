@@ -1,5 +1,5 @@
-// Who may include whom: reads the table of rooms (rooms.txt, which explains its own form) and judges #include lines by it.
-// Pure: works on text; the test walks the tree.
+// Who may include whom: reads the table of rooms (rooms.txt, which explains its own form) and judges #include
+// lines by it. Pure: works on text; the test walks the tree.
 #pragma once
 
 #include <filesystem>
@@ -30,7 +30,8 @@ std::vector<Include> includes_of(std::string_view text);
 
 class Rooms {
  public:
-  // Throws std::invalid_argument, naming the line, where the table cannot be understood or points at an unknown room.
+  // Throws std::invalid_argument, naming the line, where the table cannot be understood or points at an
+  // unknown room.
   static Rooms parse(std::string_view table);
 
   // Everything that is wrong with a file of the project; `path` is relative to the root, with '/'.

@@ -1,1 +1,360 @@
 #include "aggregator/ingest/committer.h"
+
+#include <cassert>
+#include <map>
+#include <set>
+#include <utility>
+#include <variant>
+
+#include "aggregator/base/log.h"
+#include "aggregator/ingest/resolve.h"
+#include "aggregator/wire/wire.h"
+
+namespace kleptometrics::aggregator {
+namespace {
+
+constexpr Nanos kMinute = 60 * kNanosPerSecond;
+
+// A command on its way: snapshots already have their bytes, made by the thread that submits.
+using Work = std::variant<Snapshot, ReportRun, PatchRun>;
+
+Work prepare(Command command, Nanos wall) {
+  if (auto* apply = std::get_if<ApplySnapshot>(&command)) {
+    std::string bytes = wire::encode_run(apply->run);
+    return Snapshot{std::move(apply->run), std::move(bytes)};
+  }
+  if (auto* patch = std::get_if<PatchRun>(&command)) return std::move(*patch);
+  auto& report = std::get<ReportRun>(command);
+  if (report.run.id.none()) report.run.id = Uuid::make_v7(wall);
+  return std::move(report);
+}
+
+}  // namespace
+
+// One submission, on the stack of its thread. While queued or in a group it belongs to the committing thread.
+struct Committer::Waiting {
+  std::vector<Work> work;
+  TimePoint submitted;
+  std::vector<Outcome> outcomes;  // one for each of `work`
+  absl::Status status;
+  bool released = false;  // under mutex_; everything above is then the submitter's again
+  Condition changed;
+};
+
+// What one transaction holds. Snapshots go straight through; the store is read only for runs that a report or
+// a patch is about, and what the group itself does to those is remembered, for the next command about them.
+class Committer::Group {
+ public:
+  explicit Group(Committer& owner) : owner_(owner), now_(owner.clock_.now().steady) {
+    auto& times = owner_.new_job_times_;
+    while (!times.empty() && now_ - times.front() >= kMinute) times.pop_front();
+  }
+
+  // Which runs reports and patches are about; all submissions of the group first.
+  void survey(const Waiting& waiting) {
+    for (const Work& work : waiting.work) {
+      if (const auto* report = std::get_if<ReportRun>(&work)) addressed_.insert(report->run.id);
+      if (const auto* patch = std::get_if<PatchRun>(&work)) addressed_.insert(patch->id);
+    }
+  }
+  // Decides each command, or makes it a snapshot to commit. An error is the store's.
+  absl::Status add(Waiting& waiting);
+  // Commits; an error is the store's, and then nothing was.
+  absl::Status commit();
+
+ private:
+  absl::Status add_snapshot(Snapshot snapshot, Outcome& outcome);
+  absl::Status add_report(const ReportRun& report, Nanos wall, Outcome& outcome);
+  absl::Status add_patch(const PatchRun& patch, Nanos wall, Outcome& outcome);
+  absl::StatusOr<std::optional<Run>*> lookup(const Uuid& id);
+  absl::Status remember(const Snapshot& snapshot);
+  bool may_appear(const std::string& job, Outcome& outcome);
+  void take(Snapshot snapshot, Outcome& outcome);
+  void settle(Applied applied, const std::string& job, Outcome& outcome);
+
+  Committer& owner_;
+  const Nanos now_;  // steady
+  std::set<Uuid> addressed_;
+  std::map<Uuid, std::optional<Run>> runs_;  // the addressed ones, as they stand within the group
+  std::set<std::string, std::less<>> new_jobs_;
+  std::vector<Snapshot> snapshots_;
+  std::vector<Outcome*> outcomes_;  // of the snapshots
+};
+
+absl::Status Committer::Group::add(Waiting& waiting) {
+  const Nanos wall = waiting.submitted.wall;
+  for (std::size_t i = 0; i < waiting.work.size(); ++i) {
+    Outcome& outcome = waiting.outcomes[i];
+    absl::Status status;
+    if (auto* snapshot = std::get_if<Snapshot>(&waiting.work[i])) {
+      status = add_snapshot(std::move(*snapshot), outcome);
+    } else if (const auto* report = std::get_if<ReportRun>(&waiting.work[i])) {
+      status = add_report(*report, wall, outcome);
+    } else {
+      status = add_patch(std::get<PatchRun>(waiting.work[i]), wall, outcome);
+    }
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Committer::Group::add_snapshot(Snapshot snapshot, Outcome& outcome) {
+  if (!may_appear(snapshot.run.job, outcome)) return absl::OkStatus();
+  if (!addressed_.empty() && addressed_.contains(snapshot.run.id)) {
+    if (auto status = remember(snapshot); !status.ok()) return status;
+  }
+  take(std::move(snapshot), outcome);
+  return absl::OkStatus();
+}
+
+absl::Status Committer::Group::add_report(const ReportRun& report, Nanos wall, Outcome& outcome) {
+  auto stored = lookup(report.run.id);
+  if (!stored.ok()) return stored.status();
+  std::optional<Run>& run = **stored;
+  outcome = resolve_report(report, run ? &*run : nullptr, wall);
+  if (outcome.kind != Outcome::Kind::kAccepted || !may_appear(report.run.job, outcome))
+    return absl::OkStatus();
+  run = outcome.run;
+  take({*run, wire::encode_run(*run)}, outcome);
+  return absl::OkStatus();
+}
+
+absl::Status Committer::Group::add_patch(const PatchRun& patch, Nanos wall, Outcome& outcome) {
+  auto stored = lookup(patch.id);
+  if (!stored.ok()) return stored.status();
+  std::optional<Run>& run = **stored;
+  outcome = resolve_patch(patch, run ? &*run : nullptr, wall);
+  if (outcome.kind != Outcome::Kind::kAccepted) return absl::OkStatus();
+  run = outcome.run;
+  take({*run, wire::encode_run(*run)}, outcome);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<Run>*> Committer::Group::lookup(const Uuid& id) {
+  if (const auto found = runs_.find(id); found != runs_.end()) return &found->second;
+  auto run = owner_.store_.run(id);
+  if (!run.ok()) return run.status();
+  return &runs_.emplace(id, *std::move(run)).first->second;
+}
+
+// What the store will make of the snapshot, for the reports and patches behind it.
+absl::Status Committer::Group::remember(const Snapshot& snapshot) {
+  auto stored = lookup(snapshot.run.id);
+  if (!stored.ok()) return stored.status();
+  std::optional<Run>& run = **stored;
+  if (run) {
+    if (run->job != snapshot.run.job || run->started_at != snapshot.run.started_at) return absl::OkStatus();
+    if (!supersedes(snapshot.run, snapshot.bytes, *run, wire::encode_run(*run))) return absl::OkStatus();
+  }
+  run = snapshot.run;
+  return absl::OkStatus();
+}
+
+// False, and the outcome says so, where the job would be one too many.
+bool Committer::Group::may_appear(const std::string& job, Outcome& outcome) {
+  if (owner_.known_jobs_.contains(job) || new_jobs_.contains(job)) return true;
+  const Options& options = owner_.options_;
+  std::string why;
+  if (owner_.known_jobs_.size() + new_jobs_.size() >= options.jobs_max) {
+    why = "there are " + std::to_string(options.jobs_max) + " jobs already (jobs_max)";
+  } else if (owner_.new_job_times_.size() + new_jobs_.size() >= options.new_jobs_per_minute_max) {
+    why = std::to_string(options.new_jobs_per_minute_max) +
+          " new jobs appeared within a minute already (new_jobs_per_minute_max)";
+  } else {
+    new_jobs_.insert(job);
+    return true;
+  }
+  outcome = {};
+  outcome.kind = Outcome::Kind::kDeferred;
+  outcome.field = "job";
+  outcome.detail = "the job `" + job + "` is new, and " + why + "; keep the run and send it again later";
+  return false;
+}
+
+void Committer::Group::take(Snapshot snapshot, Outcome& outcome) {
+  snapshots_.push_back(std::move(snapshot));
+  outcomes_.push_back(&outcome);
+}
+
+absl::Status Committer::Group::commit() {
+  if (snapshots_.empty()) return absl::OkStatus();
+  const auto applied = owner_.store_.commit(snapshots_);
+  if (!applied.ok()) return applied.status();
+  if (applied->size() != snapshots_.size()) {
+    return absl::InternalError("the store answered for another number of snapshots than it was given");
+  }
+  for (std::size_t i = 0; i < snapshots_.size(); ++i) {
+    settle((*applied)[i], snapshots_[i].run.job, *outcomes_[i]);
+  }
+  return absl::OkStatus();
+}
+
+void Committer::Group::settle(Applied applied, const std::string& job, Outcome& outcome) {
+  switch (applied) {
+    case Applied::kAccepted:
+      outcome.kind = Outcome::Kind::kAccepted;
+      if (new_jobs_.erase(job) != 0) {
+        owner_.known_jobs_.insert(job);
+        owner_.new_job_times_.push_back(now_);
+      }
+      return;
+    case Applied::kDuplicate:
+      outcome.kind = Outcome::Kind::kDuplicate;
+      return;
+    case Applied::kOtherJob:
+      outcome =
+          reject(Outcome::Why::kConflict, "job", "the run is known under another job; it never changes");
+      return;
+    case Applied::kOtherStart:
+      outcome = reject(Outcome::Why::kConflict, "started_at",
+                       "the run is known with another started_at; it never changes");
+      return;
+  }
+}
+
+absl::StatusOr<std::unique_ptr<Committer>> Committer::create(Store& store, const Clock& clock,
+                                                             Options options) {
+  auto jobs = store.jobs();
+  if (!jobs.ok()) {
+    return absl::Status(jobs.status().code(), "read the known jobs: " + std::string(jobs.status().message()));
+  }
+  std::unique_ptr<Committer> committer(new Committer(store, clock, options));
+  committer->known_jobs_.insert(jobs->begin(), jobs->end());
+  return committer;
+}
+
+Committer::Committer(Store& store, const Clock& clock, Options options)
+    : store_(store), clock_(clock), options_(options) {}
+
+Committer::~Committer() { stop(); }
+
+void Committer::start() {
+  assert(!thread_.joinable());
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Committer::stop() {
+  {
+    const Lock lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  while (run_once()) {  // never started: what was waiting is committed here
+  }
+}
+
+void Committer::loop() {
+  while (wait_for_work()) run_once();
+}
+
+// False when there is none and will be none.
+bool Committer::wait_for_work() {
+  const Lock lock(mutex_);
+  while (queue_.empty() && !stopping_ && fatal_.ok()) work_.wait(mutex_);
+  return !queue_.empty();
+}
+
+bool Committer::run_once() {
+  const std::vector<Waiting*> group = take_group();
+  if (group.empty()) return false;
+  const absl::Status status = commit_group(group);
+  note(status);
+  release(group, status);
+  return true;
+}
+
+absl::Status Committer::commit_group(const std::vector<Waiting*>& waiting) {
+  Group group(*this);
+  for (const Waiting* each : waiting) group.survey(*each);
+  for (Waiting* each : waiting) {
+    if (auto status = group.add(*each); !status.ok()) return status;
+  }
+  return group.commit();
+}
+
+// Whole submissions, oldest first, at least one.
+std::vector<Committer::Waiting*> Committer::take_group() {
+  const Lock lock(mutex_);
+  std::vector<Waiting*> group;
+  std::size_t runs = 0;
+  while (!queue_.empty()) {
+    Waiting* const next = queue_.front();
+    if (!group.empty() && runs + next->work.size() > options_.group_runs_max) break;
+    runs += next->work.size();
+    group.push_back(next);
+    queue_.pop_front();
+  }
+  queued_runs_ -= runs;
+  return group;
+}
+
+// Under mutex_: a submission that is released may be gone at once.
+void Committer::release_one(Waiting& waiting, const absl::Status& status) {
+  waiting.status = status;
+  waiting.released = true;
+  waiting.changed.notify_one();
+}
+
+void Committer::release(const std::vector<Waiting*>& group, const absl::Status& status) {
+  const Lock lock(mutex_);
+  for (Waiting* waiting : group) release_one(*waiting, status);
+  if (status.ok() || absl::IsUnavailable(status)) return;
+  fatal_ = status;
+  for (Waiting* waiting : queue_) release_one(*waiting, status);
+  queue_.clear();
+  queued_runs_ = 0;
+}
+
+// One line when commits begin to fail and one when they work again, not one a group.
+void Committer::note(const absl::Status& status) {
+  const bool unavailable = absl::IsUnavailable(status);
+  if (!status.ok() && !unavailable) {
+    log_error("commit failed for good: " + status.ToString());
+  } else if (unavailable && !unavailable_) {
+    log_error("commit failed for now, reporters will send again: " + status.ToString());
+  } else if (!unavailable && unavailable_) {
+    log_info("commits work again");
+  }
+  unavailable_ = unavailable;
+}
+
+absl::Status Committer::enqueue(Waiting& waiting) {
+  if (!fatal_.ok()) return fatal_;
+  if (stopping_) return absl::UnavailableError("the aggregator is stopping");
+  // What is larger than the whole queue is let in alone, else it never would be.
+  if (!queue_.empty() && queued_runs_ + waiting.work.size() > options_.queued_runs_max) {
+    return absl::UnavailableError(std::to_string(queued_runs_) + " runs are waiting to be committed already");
+  }
+  queue_.push_back(&waiting);
+  queued_runs_ += waiting.work.size();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Outcome>> Committer::submit(std::vector<Command> commands) {
+  Waiting waiting;
+  waiting.submitted = clock_.now();
+  waiting.work.reserve(commands.size());
+  for (Command& command : commands)
+    waiting.work.push_back(prepare(std::move(command), waiting.submitted.wall));
+  waiting.outcomes.resize(commands.size());
+  if (commands.empty()) return waiting.outcomes;
+  const Lock lock(mutex_);
+  if (auto status = enqueue(waiting); !status.ok()) return status;
+  work_.notify_one();
+  while (!waiting.released) waiting.changed.wait(mutex_);
+  if (!waiting.status.ok()) return waiting.status;
+  return std::move(waiting.outcomes);
+}
+
+absl::Status Committer::fatal_error() const {
+  const Lock lock(mutex_);
+  return fatal_;
+}
+
+std::size_t Committer::queued_runs() const {
+  const Lock lock(mutex_);
+  return queued_runs_;
+}
+
+}  // namespace kleptometrics::aggregator

@@ -2,77 +2,30 @@
 // commits it to the store in one transaction, then releases the waiting handlers: acknowledged means
 // committed, and many small pushes share one fsync.
 //
-// Also decides what only a single writer can: the next revision of a run reported over plain HTTP, what a patch
-// of such a run means, and how many new jobs may appear.
+// Also decides what only a single writer can: the next revision of a run reported over plain HTTP, what a
+// patch of such a run means (resolve.h), and how many new jobs may appear.
+//
+// main makes one over the store, starts it before the handlers and stops it after them: when it is destroyed,
+// nobody may be waiting in submit().
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
-#include <variant>
 #include <vector>
 
-#include "aggregator/model/run.h"
-#include "aggregator/store/store.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "aggregator/ingest/command.h"
+#include "aggregator/ingest/mutex.h"
+#include "aggregator/store/store.h"
 #include "lib/base/clock.h"
 
 namespace kleptometrics::aggregator {
-
-// A snapshot by a reporter that keeps its own revisions: the client library, a forwarding aggregator, a
-// verdict. Valid (model/run.h, validate).
-struct ApplySnapshot {
-  Run run;
-};
-
-// A run reported over plain HTTP as far as the sender gave it. What is absent (revision 0, started_at not
-// given) is filled in from the stored run, or from the clock for a new one. `run.reporter` is kHttp.
-struct ReportRun {
-  Run run;
-  bool started_at_given = false;
-};
-
-// Fields to merge into a run. Of a run owned by the client library, and of a terminal run, only
-// labels and failure.message may be added to.
-struct PatchRun {
-  Uuid id;
-  std::optional<State> state;
-  std::optional<Nanos> finished_at;
-  std::optional<Nanos> duration;
-  std::optional<double> progress;
-  std::optional<std::int32_t> exit_code;
-  std::optional<FailureKind> failure_kind;
-  std::optional<std::string> failure_message;
-  std::optional<int> failure_signal;
-  std::map<std::string, std::string, std::less<>> labels;    // added or replaced
-  std::map<std::string, double, std::less<>> counters;       // set
-};
-
-using Command = std::variant<ApplySnapshot, ReportRun, PatchRun>;
-
-// What became of one command. Exactly one of the four.
-struct Outcome {
-  enum class Kind {
-    kAccepted,
-    kDuplicate,
-    kRejected,  // never to be sent again as it is: `field`, `detail`
-    kDeferred,  // rejected for now, worth sending again later: `field`, `detail`
-  };
-  Kind kind = Kind::kAccepted;
-  enum class Why { kNone, kInvalid, kConflict, kNotFound } why = Why::kNone;  // of a rejection
-  std::string field;
-  std::string detail;
-  std::optional<Run> run;  // of ReportRun and PatchRun: the run as it now stands
-  bool created = false;    // the run was unknown before
-};
 
 class Committer {
  public:
@@ -83,36 +36,51 @@ class Committer {
     std::size_t new_jobs_per_minute_max = 1'000;
   };
 
-  // Borrows both; they outlive it. Reads the known jobs from the store.
+  // Borrows both; they outlive it. Reads the known jobs from the store; its error, if it cannot.
   static absl::StatusOr<std::unique_ptr<Committer>> create(Store& store, const Clock& clock, Options options);
   ~Committer();  // stop()
+  Committer(const Committer&) = delete;
+  Committer& operator=(const Committer&) = delete;
 
-  // Starts the thread. Tests turn run_once() by hand instead.
+  // start(), stop() and run_once() are for the thread that owns the committer.
+  // Starts the thread. Tests turn run_once() by hand instead. Once.
   void start();
-  // Commits what is waiting, then ends the thread; later submissions are Unavailable.
+  // Commits what is waiting, then ends the thread; later submissions are Unavailable. May be called again.
   void stop();
   // Commits one group if anything is waiting; true if it did. Only without start().
   bool run_once();
 
-  // Any thread. Waits until the commands are committed; one outcome a command, in order. Unavailable when the
-  // queue is full, the store is for now (disk full), or stopping: nothing of it was applied.
+  // Any thread. Waits until the commands are committed; one outcome a command, in order. All of them are in
+  // one transaction, even where they are more than a group holds. Unavailable when the queue is full, the
+  // store is for now (disk full), or stopping: nothing of it was applied, and it is worth sending again.
+  // Another error: fatal_error(). No commands: no wait, no outcomes.
   absl::StatusOr<std::vector<Outcome>> submit(std::vector<Command> commands);
 
-  // Set after an error of the store that must not be retried (DataLoss, Internal): the process should end.
+  // Set after an error of the store that must not be retried (DataLoss, Internal): nothing is committed any
+  // more, every submission gets this error, and the process should end. Any thread.
   absl::Status fatal_error() const;
+  // Commands that wait for their group. Any thread.
+  std::size_t queued_runs() const;
 
  private:
   struct Waiting;
-  struct Group;
+  class Group;
   Committer(Store& store, const Clock& clock, Options options);
   void loop();
-  void commit_group(std::vector<Waiting*>& group);
+  bool wait_for_work();
+  absl::Status enqueue(Waiting& waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<Waiting*> take_group();
+  void release(const std::vector<Waiting*>& group, const absl::Status& status);
+  static void release_one(Waiting& waiting, const absl::Status& status);
+  absl::Status commit_group(const std::vector<Waiting*>& waiting);
+  void note(const absl::Status& status);
 
   Store& store_;
   const Clock& clock_;
   const Options options_;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
+  Condition work_;  // signalled when something is queued, or stopping
   std::deque<Waiting*> queue_ ABSL_GUARDED_BY(mutex_);
   std::size_t queued_runs_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -121,6 +89,7 @@ class Committer {
   // Used by the committing thread alone.
   absl::flat_hash_set<std::string> known_jobs_;
   std::deque<Nanos> new_job_times_;  // steady; within the last minute
+  bool unavailable_ = false;         // the last commit failed for now
 
   std::thread thread_;
 };

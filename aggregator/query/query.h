@@ -1,4 +1,8 @@
-// Answers to questions, from the store. Queries never write. Handlers turn what stands here into JSON.
+// Answers to questions, from the store. Queries never write. Handlers turn what stands here into JSON, one
+// call a request; a Query holds nothing but the store that it borrows, so one serves all handlers.
+//
+// An answer that takes several reads of the store is made of several instants: a run that ends meanwhile may
+// be in one part of it and not in another. Errors of the store come through as they are.
 #pragma once
 
 #include <cstddef>
@@ -7,15 +11,19 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "aggregator/model/run.h"
 #include "aggregator/stats/stats.h"
 #include "aggregator/store/store.h"
-#include "absl/status/statusor.h"
 
 namespace kleptometrics::aggregator::query {
 
+// A start delay up to this is on time, until jobs have specifications.
+inline constexpr Nanos kGraceDefault = 60 * kNanosPerSecond;
+
 // The first that holds of (paused, overrunning, late come with job specifications): the newest terminal run
-// failed or crashed; a run is open; there are runs; there are none that ended.
+// failed or crashed; a run is open; there are runs; there are none that ended. A canceled run says nothing
+// about its job: the newest of the others decides.
 enum class JobStatus { kFailing, kRunning, kOk, kNew };
 std::string_view name_of(JobStatus status);
 std::optional<JobStatus> job_status_of(std::string_view name);
@@ -28,38 +36,50 @@ struct JobView {
 };
 
 struct JobsRequest {
-  std::string search;               // substring of the name; empty: all
+  std::string search;  // substring of the name; empty: all
   std::optional<JobStatus> status;
   enum class Sort { kName, kLastRun } sort = Sort::kName;  // kLastRun: newest first
-  std::string after;                // name of the last job of the page before; empty: from the start
-  std::size_t limit = 50;
+  std::string after;       // name of the last job of the page before; empty: from the start
+  std::size_t limit = 50;  // at least 1
 };
 struct JobsPage {
   std::vector<JobView> jobs;
-  bool more = false;
+  bool more = false;  // jobs are left after the last of these
 };
 
 struct StatsRequest {
-  RunFilter filter;  // `states` is not looked at
+  RunFilter filter;  // `states` is not looked at; `job` set: NotFound if there is no such job
   stats::Measure measure;
-  std::string step;
+  std::string step;  // path; with another measure than duration nothing is measured
   std::vector<State> outcomes = {State::kSucceeded};
 };
 
-// Any thread. NotFound where the job or run is unknown. Borrows the store.
+// Any thread. NotFound where the job or run is unknown; a job exists if it has any run. Borrows the store.
 class Query {
  public:
   explicit Query(Store& store) : store_(store) {}
 
+  // Computes statistics for the jobs of the page alone. By kLastRun a job that starts again while someone
+  // pages moves to the front, and is seen twice or not at all; InvalidArgument if `after` is no job (any
+  // more). By kName paging is stable.
   absl::StatusOr<JobsPage> jobs(const JobsRequest& request);
   absl::StatusOr<JobView> job(const std::string& name);
   absl::StatusOr<Run> run(const Uuid& id);
   // `filter.job` set: NotFound if there is no such job.
-  absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after, std::size_t limit);
+  absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
+                               std::size_t limit);
   absl::StatusOr<stats::Stats> stats(const StatsRequest& request);
 
  private:
   absl::StatusOr<bool> known(const std::string& job);
+  absl::Status require(const std::string& job);
+  absl::StatusOr<std::optional<Run>> newest(const std::string& job, std::vector<State> states);
+  absl::StatusOr<JobStatus> status(const std::string& job);
+  absl::StatusOr<JobView> view(const std::string& job, JobStatus status);
+  absl::StatusOr<std::vector<std::string>> candidates(const JobsRequest& request);
+  absl::StatusOr<std::vector<std::string>> by_last_run(std::vector<std::string> names,
+                                                       const std::string& after);
+
   Store& store_;
 };
 

@@ -1,5 +1,6 @@
-// Statistics of a set of runs: exact, from single values. Pure: no I/O, no clock; what it is given decides what it
-// answers.
+// Statistics of a set of runs: exact, from single values. Pure: no I/O, no clock; what it is given decides
+// what it answers, and the order in which it is given decides nothing. The query room makes an Accumulator
+// for each question, adds the runs of the question and takes the Stats; one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -12,17 +13,22 @@
 
 namespace kleptometrics::aggregator::stats {
 
-// What is measured of a run: `duration`, `start_delay` (early counts as 0), `cpu` (user + system), all in seconds;
-// `max_rss_bytes`; `counter:NAME`; `seconds_per:NAME` (duration divided by that counter, where it is > 0).
+// What is measured of a run: `duration`, `start_delay` (early counts as 0), `cpu` (user + system), all in
+// seconds; `max_rss_bytes`; `counter:NAME`; `seconds_per:NAME` (duration divided by that counter, where it is
+// > 0).
 struct Measure {
   enum class Kind { kDuration, kStartDelay, kCpu, kMaxRssBytes, kCounter, kSecondsPer };
   Kind kind = Kind::kDuration;
   std::string counter;  // NAME of the last two
+  // nullopt for anything but the spellings above; NAME is at least one byte and may hold colons.
   static std::optional<Measure> parse(std::string_view text);
+  bool operator==(const Measure&) const = default;
 };
 
-// The value of the run's own measure, or with `step` set (a path) of that step: duration only, the step's total.
-// nullopt where it is unknown.
+// The value of the run's own measure, or with `step` set (a path) of that step: duration only, the step's
+// total. nullopt where it is unknown: the run never said, the step never ended once, the ratio is no finite
+// number. The duration of a run that gives none is the difference of its wall clocks, at least 0. Of cpu, one
+// of user and system is enough.
 std::optional<double> value_of(const Run& run, const Measure& measure, std::string_view step);
 
 struct Extreme {
@@ -37,15 +43,16 @@ struct Stats {
   std::optional<Extreme> high, low;  // of equal values the earliest run, then the smaller id
   // Of all runs asked about, whatever their outcome.
   std::uint64_t succeeded = 0, failed = 0, canceled = 0, crashed = 0;
-  std::uint64_t late = 0;     // start delay beyond the grace
-  std::uint64_t overrun = 0;  // ran longer than allowed; 0 while jobs have no specification
-  std::uint64_t missed = 0;   // likewise
+  std::uint64_t late = 0;              // start delay beyond the grace
+  std::uint64_t overrun = 0;           // ran longer than allowed; 0 while jobs have no specification
+  std::uint64_t missed = 0;            // likewise
   std::optional<double> success_rate;  // succeeded / (succeeded + failed + crashed)
   double quantile_error = 0;           // guaranteed relative error of the quantiles; 0: exact
 };
 
-// Adds runs one by one. Quantile q is the value at rank ceil(q n) of the n values in order; stddev is that
-// of the population; the mean of times is exact integer nanoseconds summed in 128 bits.
+// Adds runs one by one; runs that have not ended are passed over (DESIGN.md: a run enters the statistics when
+// it becomes terminal). Quantile q is the value at rank ceil(q n) of the n values in order; stddev is that of
+// the population; the mean of times is exact integer nanoseconds summed in 128 bits. Keeps 32 bytes a value.
 class Accumulator {
  public:
   // `outcomes`: whose values are measured. Late is a start delay above `grace`.
@@ -54,16 +61,21 @@ class Accumulator {
   Stats finish();  // once, at the end
 
  private:
+  __extension__ using Sum = __int128;
   struct Value {
     double value;
     Uuid run_id;
     Nanos at;
   };
+  void count(const Run& run);
+  double mean() const;  // of values_, sorted and not empty
+
   Measure measure_;
   std::string step_;
   std::vector<State> outcomes_;
   Nanos grace_;
   std::vector<Value> values_;
+  Sum nanos_ = 0;  // of the values that are times
   Stats stats_;
 };
 

@@ -1,0 +1,66 @@
+// What may be asked of the committer, and what it answers: plain values. A handler makes commands from what
+// it read at the door and hands them to Committer::submit; the outcomes come back in the same order. What a
+// command means, given the run as it stands, is decided by resolve.h.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "aggregator/model/run.h"
+#include "lib/base/clock.h"
+
+namespace kleptometrics::aggregator {
+
+// A snapshot by a reporter that keeps its own revisions: the client library, a forwarding aggregator, a
+// verdict. Valid (model/run.h, validate).
+struct ApplySnapshot {
+  Run run;
+};
+
+// A run reported over plain HTTP as far as the sender gave it. What is absent (id none, revision 0,
+// started_at not given) is filled in from the stored run, or made for a new one: an id, revision 1, the time
+// it was submitted. With a revision it is a whole snapshot and goes by the merge order; without one, what it
+// leaves out of a known run stays as it is. `run.reporter` is kHttp.
+struct ReportRun {
+  Run run;
+  bool started_at_given = false;
+};
+
+// Fields to merge into a run. Of a run owned by the client library, and of a terminal run, only
+// labels and failure.message may be added to.
+struct PatchRun {
+  Uuid id;
+  std::optional<State> state;
+  std::optional<Nanos> finished_at;
+  std::optional<Nanos> duration;
+  std::optional<double> progress;
+  std::optional<std::int32_t> exit_code;
+  std::optional<FailureKind> failure_kind;
+  std::optional<std::string> failure_message;
+  std::optional<int> failure_signal;
+  std::map<std::string, std::string, std::less<>> labels;  // added or replaced
+  std::map<std::string, double, std::less<>> counters;     // set
+};
+
+using Command = std::variant<ApplySnapshot, ReportRun, PatchRun>;
+
+// What became of one command. Exactly one of the four.
+struct Outcome {
+  enum class Kind {
+    kAccepted,
+    kDuplicate,
+    kRejected,  // never to be sent again as it is: `field`, `detail`
+    kDeferred,  // rejected for now, worth sending again later: `field`, `detail`
+  };
+  Kind kind = Kind::kAccepted;
+  enum class Why { kNone, kInvalid, kConflict, kNotFound } why = Why::kNone;  // of a rejection
+  std::string field;
+  std::string detail;
+  std::optional<Run> run;  // of ReportRun and PatchRun, accepted or duplicate: the run as it now stands
+  bool created = false;    // of ReportRun: the run was unknown before
+};
+
+}  // namespace kleptometrics::aggregator

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstddef>
-#include <tuple>
 
 namespace kleptometrics::aggregator {
 namespace {
@@ -43,8 +42,8 @@ int rank(const Run& run) {
 
 bool supersedes(const Run& incoming, std::string_view incoming_bytes, const Run& stored,
                 std::string_view stored_bytes) {
-  return std::make_tuple(rank(incoming), incoming.revision, incoming_bytes) >
-         std::make_tuple(rank(stored), stored.revision, stored_bytes);
+  return MergeKey{rank(incoming), incoming.revision, incoming_bytes} >
+         MergeKey{rank(stored), stored.revision, stored_bytes};
 }
 
 }  // namespace kleptometrics::aggregator

@@ -3,6 +3,7 @@
 // Everything here is a value or a pure function: any thread, no clock, nothing to release.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -93,11 +94,19 @@ struct Run {
   }
 };
 
-// First key of the merge order: running < verdict < the reporter's own terminal state.
+// First key of the merge order: running (0) < verdict (1) < the reporter's own terminal state (2).
 int rank(const Run& run);
 
-// True if the first snapshot of a run is newer than the second (run.proto, "merge order"). The byte strings
-// are the canonical serialisations of the two (aggregator/wire), compared where all else is equal.
+// Place of a snapshot in the merge order (run.proto) among the snapshots of the same run: the greater is the
+// newer. `bytes` is the canonical serialisation (aggregator/wire), which the key only points to.
+struct MergeKey {
+  int rank = 0;
+  std::uint64_t revision = 0;
+  std::string_view bytes;
+  auto operator<=>(const MergeKey&) const = default;
+};
+
+// True if the first snapshot of a run is newer than the second: the merge order of whole runs.
 bool supersedes(const Run& incoming, std::string_view incoming_bytes, const Run& stored,
                 std::string_view stored_bytes);
 
@@ -110,8 +119,8 @@ struct FieldError {
 // [A-Za-z0-9][A-Za-z0-9._:-]{0,199}
 bool valid_job_name(std::string_view name);
 
-// No instant and no length of time of a valid run reaches this (the year 2261), so that differences and sums
-// of two never overflow Nanos.
+// No instant and no length of time of a valid run reaches this (the year 2261), so that the difference
+// of two never overflows Nanos. (A sum of two can.)
 inline constexpr Nanos kNanosEnd = 9'200'000'000'000'000'000;
 
 // Checks everything that the limits (lib/base/limits.h) and the meaning of the fields ask of one run; nullopt

@@ -1,1 +1,29 @@
 #include "aggregator/store/store.h"
+
+#include <algorithm>
+
+namespace kleptometrics::aggregator {
+namespace {
+
+bool equal_if_asked(const std::string& asked, const std::string& value) {
+  return asked.empty() || asked == value;
+}
+
+bool has_label(const Run& run, const std::pair<std::string, std::string>& asked) {
+  const auto label = run.labels.find(asked.first);
+  return label != run.labels.end() && label->second == asked.second;
+}
+
+}  // namespace
+
+bool matches(const RunFilter& filter, const Run& run) {
+  if (filter.since && run.started_at < *filter.since) return false;
+  if (filter.until && run.started_at >= *filter.until) return false;
+  if (!filter.states.empty() && std::ranges::find(filter.states, run.state) == filter.states.end())
+    return false;
+  return equal_if_asked(filter.job, run.job) && equal_if_asked(filter.host, run.host) &&
+         equal_if_asked(filter.version, run.version) && equal_if_asked(filter.build_id, run.build_id) &&
+         std::ranges::all_of(filter.labels, [&](const auto& asked) { return has_label(run, asked); });
+}
+
+}  // namespace kleptometrics::aggregator

@@ -18,11 +18,11 @@
 #include <utility>
 #include <vector>
 
-#include "aggregator/model/run.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "aggregator/model/run.h"
 
 namespace kleptometrics::aggregator {
 
@@ -50,6 +50,7 @@ struct RunFilter {
   std::string build_id;
   std::vector<std::pair<std::string, std::string>> labels;  // all must match
 };
+// True if the run is among those that the filter selects.
 bool matches(const RunFilter& filter, const Run& run);
 
 // Position in the order of lists: newest start first, larger id first among equal starts.
@@ -73,19 +74,23 @@ class Store {
   virtual absl::StatusOr<std::vector<Applied>> commit(absl::Span<const Snapshot> snapshots) = 0;
 
   virtual absl::StatusOr<std::optional<Run>> run(const Uuid& id) = 0;
-  // At most `limit` (>= 1) runs after `after` (absent: from the newest). Stable while new runs arrive.
+  // At most `limit` runs after `after` (absent: from the newest). Stable while new runs arrive: what is
+  // listed once is not listed again, and what was there before is not left out. InvalidArgument if `limit` is
+  // 0.
   virtual absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
                                        std::size_t limit) = 0;
-  // Calls `visit` with every run of the filter, in no particular order. One consistent view.
+  // Calls `visit` with every run of the filter, in no particular order. One consistent view, which is held
+  // open meanwhile: `visit` is to be quick and not to call this store.
   virtual absl::Status scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) = 0;
   // Names of all jobs, sorted bytewise.
   virtual absl::StatusOr<std::vector<std::string>> jobs() = 0;
-  // OK, or why commits cannot work right now.
+  // OK, or why commits cannot work right now. Becomes OK again by itself where the cause can pass.
   virtual absl::Status ready() = 0;
 };
 
 // Opens the store that the URL names: `memory:` or `sqlite:PATH` (made if absent; its folder must exist).
-// InvalidArgument names what is wrong with the URL.
+// InvalidArgument names what is wrong with the URL; FailedPrecondition: the file is no store of this build,
+// or another process has it open; PermissionDenied and others: what the system said.
 absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url);
 
 }  // namespace kleptometrics::aggregator

@@ -1,0 +1,44 @@
+// The one list of back ends: a scheme and how to open what follows it.
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "aggregator/base/absl_view.h"
+#include "aggregator/model/utf8.h"
+#include "aggregator/store/memory_store.h"
+#include "aggregator/store/sqlite/sqlite_store.h"
+#include "aggregator/store/store.h"
+
+namespace kleptometrics::aggregator {
+namespace {
+
+using Opened = absl::StatusOr<std::unique_ptr<Store>>;
+
+Opened open_memory(std::string_view rest) {
+  if (rest.empty()) return std::make_unique<MemoryStore>();
+  return absl::InvalidArgumentError(
+      absl::StrCat("store URL: nothing may follow `memory:`, found ", quoted(rest)));
+}
+
+struct Scheme {
+  std::string_view prefix;
+  std::string_view usage;
+  Opened (*open)(std::string_view rest);
+};
+
+constexpr std::array kSchemes = {
+    Scheme{"sqlite:", "`sqlite:PATH`", [](std::string_view path) { return open_sqlite(path); }},
+    Scheme{"memory:", "`memory:`", open_memory},
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url) {
+  std::string known;
+  for (const Scheme& scheme : kSchemes) {
+    if (url.starts_with(scheme.prefix)) return scheme.open(url.substr(scheme.prefix.size()));
+    absl::StrAppend(&known, known.empty() ? "" : ", ", absl_view(scheme.usage));
+  }
+  return absl::InvalidArgumentError(absl::StrCat("store URL ", quoted(url), " is not one of ", known));
+}
+
+}  // namespace kleptometrics::aggregator

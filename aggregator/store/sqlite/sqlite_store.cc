@@ -1,0 +1,346 @@
+#include "aggregator/store/sqlite/sqlite_store.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "aggregator/base/absl_view.h"
+#include "aggregator/model/utf8.h"
+#include "aggregator/store/apply.h"
+#include "aggregator/store/sqlite/connection.h"
+#include "aggregator/store/sqlite/file.h"
+#include "aggregator/store/sqlite/reader_pool.h"
+#include "aggregator/store/sqlite/schema.h"
+#include "aggregator/store/sqlite/select.h"
+#include "aggregator/store/sqlite/status.h"
+#include "aggregator/wire/wire.h"
+
+namespace kleptometrics::aggregator {
+namespace {
+
+using sqlite::Connection;
+using sqlite::Execution;
+using sqlite::ReaderPool;
+using sqlite::within;
+
+constexpr int kCheckpointPages = 4000;   // 16 MiB of log between two checkpoints
+constexpr int kLogBytesKept = 64 << 20;  // a log that a long read let grow is cut back to this
+constexpr int kWriterCacheKiB = 32 << 10;
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(std::string path, sqlite::FileLock lock, Connection writer, std::vector<Connection> readers)
+      : path_(std::move(path)),
+        lock_(std::move(lock)),
+        writer_(std::move(writer)),
+        readers_(std::move(readers)) {
+    // In place of SQLite's own checkpoints.
+    sqlite3_wal_hook(
+        writer_.raw(),
+        [](void* pages, sqlite3*, const char*, int count) {
+          *static_cast<int*>(pages) = count;
+          return SQLITE_OK;
+        },
+        &log_pages_);
+  }
+
+  absl::StatusOr<std::vector<Applied>> commit(absl::Span<const Snapshot> snapshots) override;
+  absl::StatusOr<std::optional<Run>> run(const Uuid& id) override;
+  absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
+                               std::size_t limit) override;
+  absl::Status scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) override;
+  absl::StatusOr<std::vector<std::string>> jobs() override;
+  absl::Status ready() override;
+
+ private:
+  using Keys = std::map<std::string, std::int64_t, std::less<>>;
+
+  // The parts of commit(), inside a transaction.
+  absl::Status apply_all(absl::Span<const Snapshot> snapshots, std::vector<Applied>& applied)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
+  absl::StatusOr<Applied> apply(const Snapshot& snapshot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
+  absl::Status insert(const Snapshot& snapshot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
+  absl::Status update(std::int64_t key, const Snapshot& snapshot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
+  absl::StatusOr<std::int64_t> key_of_job(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
+
+  // Runs `body` in a transaction, keeps what came of it for ready(), and ends the store on what must not be
+  // tried again.
+  absl::Status write(absl::FunctionRef<absl::Status()> body) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
+  absl::Status roll_back(absl::Status cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
+  void checkpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
+  absl::Status probe() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
+
+  // Calls `visit` with the runs of the filter in order until it returns false.
+  absl::Status walk(const RunFilter& filter, const std::optional<RunCursor>& after,
+                    absl::FunctionRef<bool(Run&&)> visit);
+  std::string doing(std::string_view what) const { return absl::StrCat(absl_view(what), " sqlite ", path_); }
+
+  const std::string path_;
+  const sqlite::FileLock lock_;  // let go last
+  absl::Mutex writing_;
+  Connection writer_ ABSL_GUARDED_BY(writing_);
+  Keys job_keys_ ABSL_GUARDED_BY(writing_);        // of committed jobs, and of those of the open transaction
+  absl::Status broken_ ABSL_GUARDED_BY(writing_);  // not OK: nothing is written ever again
+  absl::Status last_ ABSL_GUARDED_BY(writing_);    // what came of the last attempt to write
+  int log_pages_ ABSL_GUARDED_BY(writing_) = 0;    // length of the log after the last commit
+  ReaderPool readers_;
+};
+
+// A store that has failed for good says so; one whose last commit found no room tries a small write of its
+// own.
+absl::Status SqliteStore::ready() {
+  if (writing_.TryLock()) {
+    const absl::Status status = !broken_.ok() ? broken_ : last_.ok() ? absl::OkStatus() : probe();
+    writing_.Unlock();
+    if (!status.ok()) return status;
+  }
+  ReaderPool::Lease reader = readers_.borrow();
+  return within(doing("read"), reader->value("SELECT count(*) FROM (SELECT 1 FROM runs LIMIT 1)").status());
+}
+
+absl::Status SqliteStore::probe() {
+  const std::string touch = absl::StrCat("PRAGMA user_version=", sqlite::kSchemaVersion);
+  return within(doing("write to"),
+                write([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_) { return writer_.exec(touch.c_str()); }));
+}
+
+absl::StatusOr<std::vector<Applied>> SqliteStore::commit(absl::Span<const Snapshot> snapshots) {
+  std::vector<Applied> applied;
+  if (snapshots.empty()) return applied;
+  applied.reserve(snapshots.size());
+  const absl::MutexLock lock(&writing_);
+  if (!broken_.ok()) return broken_;
+  const absl::Status status =
+      within(doing("commit to"),
+             write([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_) { return apply_all(snapshots, applied); }));
+  if (!status.ok()) return status;
+  checkpoint();
+  return applied;
+}
+
+absl::Status SqliteStore::write(absl::FunctionRef<absl::Status()> body) {
+  absl::Status status = writer_.exec("BEGIN IMMEDIATE");
+  if (status.ok()) status = body();
+  if (status.ok()) status = writer_.exec("COMMIT");
+  if (!status.ok()) status = roll_back(std::move(status));
+  last_ = status;
+  return status;
+}
+
+absl::Status SqliteStore::roll_back(absl::Status cause) {
+  job_keys_.clear();  // some may be of jobs that are gone now
+  if (sqlite3_get_autocommit(writer_.raw()) == 0) {
+    const absl::Status undone = writer_.exec("ROLLBACK");
+    if (!undone.ok() && sqlite3_get_autocommit(writer_.raw()) == 0) cause = within("roll back", undone);
+  }
+  if (absl::IsUnavailable(cause)) return cause;
+  if (!absl::IsInternal(cause)) cause = absl::DataLossError(cause.message());
+  broken_ = within(doing("an earlier commit to"), cause);
+  return cause;
+}
+
+// Copies the log into the database once it is long. Done here and not by SQLite's own hook, which would hide
+// a failed fsync and try again. The commit before it is durable either way.
+void SqliteStore::checkpoint() {
+  if (log_pages_ < kCheckpointPages) return;
+  const int code =
+      sqlite3_wal_checkpoint_v2(writer_.raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  const absl::Status status =
+      sqlite::status_of(code, writer_.raw(), doing("copy the log of an earlier commit into"));
+  if (!status.ok() && !absl::IsUnavailable(status)) broken_ = status;
+}
+
+absl::Status SqliteStore::apply_all(absl::Span<const Snapshot> snapshots, std::vector<Applied>& applied) {
+  for (const Snapshot& snapshot : snapshots) {
+    const absl::StatusOr<Applied> one = apply(snapshot);
+    if (!one.ok()) return one.status();
+    applied.push_back(*one);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Applied> SqliteStore::apply(const Snapshot& snapshot) {
+  const auto statement = writer_.prepare(
+      "SELECT runs.key, jobs.name = ?2, started_at, rank, revision, bytes"
+      " FROM runs JOIN jobs ON jobs.key = runs.job WHERE id = ?1");
+  if (!statement.ok()) return statement.status();
+  std::int64_t key = 0;
+  {
+    Execution known(*statement);
+    known.bind_blob(1, snapshot.run.id.view()).bind_text(2, snapshot.run.job);
+    if (known.next()) {
+      key = known.integer(0);
+      const MergeKey stored{static_cast<int>(known.integer(3)), static_cast<std::uint64_t>(known.integer(4)),
+                            known.blob(5)};
+      const Applied applied =
+          judge(snapshot, {known.integer(1) != 0, known.integer(2) == snapshot.run.started_at, stored});
+      if (applied != Applied::kAccepted) return applied;
+    } else if (!known.status().ok()) {
+      return known.status();
+    }
+  }
+  const absl::Status status = key != 0 ? update(key, snapshot) : insert(snapshot);
+  if (!status.ok()) return status;
+  return Applied::kAccepted;
+}
+
+absl::Status SqliteStore::insert(const Snapshot& snapshot) {
+  const Run& run = snapshot.run;
+  const absl::StatusOr<std::int64_t> job = key_of_job(run.job);
+  if (!job.ok()) return job.status();
+  const auto statement = writer_.prepare(
+      "INSERT INTO runs(id, job, started_at, state, rank, revision, bytes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
+      "?7)");
+  if (!statement.ok()) return statement.status();
+  Execution insert(*statement);
+  insert.bind_blob(1, run.id.view()).bind(2, *job).bind(3, run.started_at);
+  insert.bind(4, static_cast<int>(run.state)).bind(5, rank(run));
+  insert.bind(6, static_cast<std::int64_t>(run.revision)).bind_blob(7, snapshot.bytes);
+  return insert.run();
+}
+
+absl::Status SqliteStore::update(std::int64_t key, const Snapshot& snapshot) {
+  const Run& run = snapshot.run;
+  const auto statement =
+      writer_.prepare("UPDATE runs SET state = ?2, rank = ?3, revision = ?4, bytes = ?5 WHERE key = ?1");
+  if (!statement.ok()) return statement.status();
+  Execution update(*statement);
+  update.bind(1, key).bind(2, static_cast<int>(run.state)).bind(3, rank(run));
+  update.bind(4, static_cast<std::int64_t>(run.revision)).bind_blob(5, snapshot.bytes);
+  return update.run();
+}
+
+absl::StatusOr<std::int64_t> SqliteStore::key_of_job(const std::string& name) {
+  if (const auto known = job_keys_.find(name); known != job_keys_.end()) return known->second;
+  const auto find = writer_.prepare("SELECT key FROM jobs WHERE name = ?1");
+  if (!find.ok()) return find.status();
+  Execution found(*find);
+  if (found.bind_text(1, name).next()) return job_keys_[name] = found.integer(0);
+  if (!found.status().ok()) return found.status();
+  const auto add = writer_.prepare("INSERT INTO jobs(name) VALUES(?1)");
+  if (!add.ok()) return add.status();
+  if (absl::Status status = Execution(*add).bind_text(1, name).run(); !status.ok()) return status;
+  return job_keys_[name] = sqlite3_last_insert_rowid(writer_.raw());
+}
+
+absl::StatusOr<std::optional<Run>> SqliteStore::run(const Uuid& id) {
+  ReaderPool::Lease reader = readers_.borrow();
+  const auto statement = reader->prepare("SELECT bytes FROM runs WHERE id = ?1");
+  if (!statement.ok()) return within(doing("read"), statement.status());
+  Execution query(*statement);
+  if (!query.bind_blob(1, id.view()).next()) {
+    if (!query.status().ok()) return within(doing("read"), query.status());
+    return std::optional<Run>();
+  }
+  absl::StatusOr<Run> run = wire::decode_run(query.blob(0));
+  if (!run.ok()) return within(doing("read"), run.status());
+  return std::optional<Run>(*std::move(run));
+}
+
+absl::Status SqliteStore::walk(const RunFilter& filter, const std::optional<RunCursor>& after,
+                               absl::FunctionRef<bool(Run&&)> visit) {
+  ReaderPool::Lease reader = readers_.borrow();
+  const auto statement = reader->prepare(sqlite::select_sql(filter));
+  if (!statement.ok()) return within(doing("read"), statement.status());
+  Execution query(*statement);
+  sqlite::bind_select(query, filter, after);
+  while (query.next()) {
+    absl::StatusOr<Run> run = wire::decode_run(query.blob(0));
+    if (!run.ok()) return within(doing("read"), run.status());
+    if (matches(filter, *run) && !visit(*std::move(run))) break;
+  }
+  return within(doing("read"), query.status());
+}
+
+absl::StatusOr<RunPage> SqliteStore::runs(const RunFilter& filter, const std::optional<RunCursor>& after,
+                                          std::size_t limit) {
+  if (limit == 0) return absl::InvalidArgumentError("limit is 0; a page has at least one run");
+  RunPage page;
+  const absl::Status status = walk(filter, after, [&](Run&& run) {
+    if (page.runs.size() == limit) {
+      page.next = RunCursor{page.runs.back().started_at, page.runs.back().id};
+      return false;
+    }
+    page.runs.push_back(std::move(run));
+    return true;
+  });
+  if (!status.ok()) return status;
+  return page;
+}
+
+absl::Status SqliteStore::scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) {
+  return walk(filter, std::nullopt, [&](Run&& run) {
+    visit(run);
+    return true;
+  });
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteStore::jobs() {
+  std::vector<std::string> names;
+  ReaderPool::Lease reader = readers_.borrow();
+  const auto statement = reader->prepare("SELECT name FROM jobs ORDER BY name");
+  if (!statement.ok()) return within(doing("read"), statement.status());
+  Execution query(*statement);
+  while (query.next()) names.emplace_back(query.text(0));
+  if (!query.status().ok()) return within(doing("read"), query.status());
+  return names;
+}
+
+// The writer, with the file brought to this build's schema. A file that is not ours is not touched.
+absl::StatusOr<Connection> open_writer(const std::string& path, const SqliteOptions& options) {
+  absl::StatusOr<Connection> writer = Connection::open(path, SQLITE_OPEN_READWRITE, options.vfs);
+  if (!writer.ok()) return writer;
+  const absl::StatusOr<int> version = sqlite::version_of(*writer);
+  if (!version.ok()) return version.status();
+  const absl::StatusOr<std::string> mode = writer->value("PRAGMA journal_mode=WAL");
+  if (!mode.ok()) return mode.status();
+  if (*mode != "wal") return absl::FailedPreconditionError("its file system cannot keep a write-ahead log");
+  const std::string settings =
+      absl::StrCat("PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-", kWriterCacheKiB,
+                   "; PRAGMA trusted_schema=OFF; PRAGMA journal_size_limit=", kLogBytesKept);
+  if (absl::Status status = writer->exec(settings.c_str()); !status.ok()) return status;
+  if (absl::Status status = sqlite::upgrade(*writer, *version); !status.ok()) return status;
+  if (options.pages_max == 0) return writer;
+  const std::string bound = absl::StrCat("PRAGMA max_page_count=", options.pages_max);
+  if (absl::Status status = writer->exec(bound.c_str()); !status.ok()) return status;
+  return writer;
+}
+
+absl::StatusOr<Connection> open_reader(const std::string& path, const SqliteOptions& options) {
+  absl::StatusOr<Connection> reader = Connection::open(path, SQLITE_OPEN_READONLY, options.vfs);
+  if (!reader.ok()) return reader;
+  // The first read opens the log: afterwards no descriptor is needed any more.
+  absl::Status status = reader->exec("PRAGMA temp_store=MEMORY; SELECT count(*) FROM sqlite_schema");
+  if (!status.ok()) return status;
+  return reader;
+}
+
+absl::StatusOr<std::unique_ptr<Store>> open(const std::string& path, const SqliteOptions& options) {
+  if (path.empty()) return absl::InvalidArgumentError("the path is empty");
+  if (path.find('\0') != std::string::npos) return absl::InvalidArgumentError("the path has a NUL byte");
+  if (absl::Status status = sqlite::check_folder(path); !status.ok()) return status;
+  absl::StatusOr<sqlite::FileLock> lock = sqlite::FileLock::take(path);
+  if (!lock.ok()) return lock.status();
+  if (absl::Status status = sqlite::make_file(path); !status.ok()) return status;
+  absl::StatusOr<Connection> writer = open_writer(path, options);
+  if (!writer.ok()) return writer.status();
+  std::vector<Connection> readers;
+  for (int i = 0; i < options.readers; ++i) {
+    absl::StatusOr<Connection> reader = open_reader(path, options);
+    if (!reader.ok()) return reader.status();
+    readers.push_back(*std::move(reader));
+  }
+  return std::make_unique<SqliteStore>(path, *std::move(lock), *std::move(writer), std::move(readers));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> open_sqlite(std::string_view path, const SqliteOptions& options) {
+  absl::StatusOr<std::unique_ptr<Store>> store = open(std::string(path), options);
+  if (!store.ok()) return within(absl::StrCat("open sqlite ", quoted(path)), store.status());
+  return store;
+}
+
+}  // namespace kleptometrics::aggregator

@@ -14,8 +14,8 @@
 #include <string_view>
 
 #include "lib/base/clock.h"
+#include "lib/base/mutex.h"
 #include "lib/sketch/sketch.h"
-#include "lib/src/mutex.h"
 
 namespace kleptometrics::internal {
 

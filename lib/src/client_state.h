@@ -18,9 +18,9 @@
 
 #include "kleptometrics/kleptometrics.h"
 #include "lib/base/clock.h"
+#include "lib/base/mutex.h"
 #include "lib/base/uuid.h"
 #include "lib/journal/journal.h"
-#include "lib/src/mutex.h"
 #include "lib/src/program.h"
 #include "lib/src/shipper.h"
 #include "lib/src/transport.h"

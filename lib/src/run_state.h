@@ -11,9 +11,9 @@
 #include <string_view>
 
 #include "kleptometrics/kleptometrics.h"
+#include "lib/base/mutex.h"
 #include "lib/src/cells.h"
 #include "lib/src/client_state.h"
-#include "lib/src/mutex.h"
 #include "lib/src/snapshot.h"
 
 namespace kleptometrics::internal {

@@ -1,5 +1,5 @@
-// std::mutex and std::condition_variable with the annotations that clang's -Wthread-safety checks. Used by the client
-// library alone.
+// std::mutex and std::condition_variable with the annotations that clang's -Wthread-safety checks. Shared by client and
+// aggregator. Not Abseil's: a packaged Abseil is opaque to ThreadSanitizer, which then reports races that are not there.
 #pragma once
 
 #include <chrono>
@@ -13,8 +13,9 @@
 #endif
 #define KLEPTO_GUARDED_BY(x) KLEPTO_THREAD_ANNOTATION(guarded_by(x))
 #define KLEPTO_REQUIRES(x) KLEPTO_THREAD_ANNOTATION(requires_capability(x))
+#define KLEPTO_EXCLUDES(x) KLEPTO_THREAD_ANNOTATION(locks_excluded(x))
 
-namespace kleptometrics::internal {
+namespace kleptometrics {
 
 class KLEPTO_THREAD_ANNOTATION(capability("mutex")) Mutex {
  public:
@@ -37,11 +38,18 @@ class KLEPTO_THREAD_ANNOTATION(scoped_lockable) Lock {
   Mutex& mutex_;
 };
 
-// Wakes threads that wait for a change of what a Mutex guards.
+// Wakes threads that wait for a change of what a Mutex guards. Waits may end early: wait in a loop. The mutex is held
+// before and after.
 class Condition {
  public:
+  void notify_one() noexcept { condition_.notify_one(); }
   void notify_all() noexcept { condition_.notify_all(); }
-  // Waits at most `time`; may return early. The mutex is held before and after.
+  void wait(Mutex& mutex) KLEPTO_REQUIRES(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait(lock);
+    lock.release();
+  }
+  // At most `time`.
   template <typename Rep, typename Period>
   void wait_for(Mutex& mutex, std::chrono::duration<Rep, Period> time) KLEPTO_REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
@@ -53,4 +61,4 @@ class Condition {
   std::condition_variable condition_;
 };
 
-}  // namespace kleptometrics::internal
+}  // namespace kleptometrics

@@ -228,6 +228,7 @@ class Replay {
   void take(const std::string& line) {
     if (line[0] == ';') return header(line);
     if (line.rfind("\x1f\x8b", 0) == 0) throw std::runtime_error("is compressed: zcat FILE | replay_swf -");
+    if (in_header_ && !dated_) std::fprintf(stderr, "replay_swf: no UnixStartTime: times count from 1970\n");
     in_header_ = false;
     const Job job = job_of(line);
     // 2, 3 and 4 mark parts of a job that was interrupted; a line of its own sums them up. A job of unknown
@@ -295,7 +296,7 @@ class Replay {
   const Options& options_;
   kleptometrics::Client& client_;
   Ids ids_;
-  bool in_header_ = true;
+  bool in_header_ = true, dated_ = false;
   Duration log_started_{};  // since 1970, by the header
   std::uint64_t recorded_ = 0, skipped_ = 0, bad_ = 0;
   std::uint64_t next_wait_ = options_.batch;

@@ -246,8 +246,9 @@ class Replay {
     constexpr std::string_view kStart = "UnixStartTime:";
     if (in_header_) ids_.feed(line);
     const std::size_t at = line.find(kStart);
-    if (at != std::string::npos)
-      log_started_ = std::chrono::seconds(std::atoll(line.c_str() + at + kStart.size()));
+    if (at == std::string::npos) return;
+    log_started_ = std::chrono::seconds(std::atoll(line.c_str() + at + kStart.size()));
+    dated_ = true;
   }
 
   void record(const Job& job) {

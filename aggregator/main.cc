@@ -1,0 +1,249 @@
+// kleptometricsd: flags, wiring, signals, and the order of stopping. Everything else has a room of its own:
+//
+//   http/guard -> http -> ingest -> store        a report comes in and is committed
+//                 http -> query  -> store        a question is answered
+//                 watch -> ingest                journals of dead programs are picked up
+//
+// Parts are started from the store outwards and stopped from the sockets inwards, so that nothing that is running lacks what
+// it needs. Exit codes: 0 after SIGTERM or SIGINT, 1 for what cannot be started or go on.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "aggregator/base/log.h"
+#include "aggregator/http/api.h"
+#include "aggregator/http/guard/server.h"
+#include "aggregator/ingest/committer.h"
+#include "aggregator/query/query.h"
+#include "aggregator/store/store.h"
+#include "aggregator/watch/spool_watcher.h"
+#include "lib/base/clock.h"
+#include "lib/base/places.h"
+
+ABSL_FLAG(std::string, listen, kleptometrics::places::kDefaultListen,
+          "HOST:PORT of the HTTP server on TCP, on loopback; port 0 picks a free one; empty for none");
+ABSL_FLAG(std::string, socket, "auto",
+          "path of a Unix socket that serves the same HTTP API; empty for none. auto: as root "
+          "/run/kleptometrics/kleptometrics.sock (open to all local users), else "
+          "$XDG_RUNTIME_DIR/kleptometrics/kleptometrics.sock, without that variable kleptometrics.sock in the state "
+          "directory");
+ABSL_FLAG(std::string, store, "auto",
+          "where runs are kept: sqlite:PATH, or memory: (gone at the end). auto: sqlite:runs.db in the state directory, "
+          "which is /var/lib/kleptometrics as root, else $XDG_STATE_HOME/kleptometrics or "
+          "~/.local/state/kleptometrics");
+ABSL_FLAG(std::string, spool_dir, "auto",
+          "directory whose journals of dead programs are picked up; empty for none. auto: as root "
+          "/var/spool/kleptometrics with a directory a user, else spool in the state directory");
+ABSL_FLAG(std::string, ready_file, "",
+          "file that is written when ready to serve, with the real addresses as JSON: "
+          "{\"listen\":\"127.0.0.1:9461\",\"socket\":\"...\"}");
+
+namespace kleptometrics::aggregator {
+namespace {
+
+constexpr char kUsage[] =
+    "keeps the history of batch jobs and answers questions about it over HTTP.\n\n"
+    "Programs that link the kleptometrics client library, and anything that can speak HTTP, report their runs\n"
+    "to it. Nothing needs to be configured; every flag may also stand in a file, one --flag=value a line, given\n"
+    "as --flagfile=FILE.\n\n"
+    "  curl -s localhost:9461/api/v1/jobs                 all jobs\n"
+    "  curl -s localhost:9461/api/v1/jobs/NAME/runs       runs of one\n"
+    "  curl -s localhost:9461/api/v1/jobs/NAME/stats      its high, low and median run times";
+
+// Where things lie, after `auto` is resolved.
+struct Settings {
+  std::string listen, socket, store, spool_dir, ready_file;
+  mode_t socket_mode = 0600;
+};
+
+absl::Status make_dir(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), 0700) == 0) {
+    if (::chmod(path.c_str(), mode) == 0) return absl::OkStatus();  // mkdir's mode is cut by the umask
+  } else if (errno == EEXIST) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat("make ", path, ": ", std::strerror(errno)));
+}
+
+absl::Status make_private(const std::string& path) {
+  std::string problem = places::make_private_dir(path);
+  return problem.empty() ? absl::OkStatus() : absl::FailedPreconditionError(problem);
+}
+
+std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
+// Places of a service that root runs. Only the directories that are needed are made.
+absl::Status resolve_system(Settings& settings) {
+  absl::Status status;
+  if (settings.store == "auto") {
+    status.Update(make_dir(places::kSystemState, 0700));
+    settings.store = absl::StrCat("sqlite:", places::kSystemState, "/runs.db");
+  }
+  if (settings.socket == "auto") {
+    settings.socket = places::kSystemSocket;
+    settings.socket_mode = 0666;
+    status.Update(make_dir(parent_of(settings.socket), 0755));
+  }
+  if (settings.spool_dir == "auto") {
+    settings.spool_dir = places::kSystemSpool;
+    status.Update(make_dir(settings.spool_dir, 01777));
+  }
+  return status;
+}
+
+absl::Status resolve_user(Settings& settings) {
+  const std::string state = places::user_state_dir();
+  absl::Status status;
+  if (settings.store == "auto") {
+    status.Update(make_private(state));
+    settings.store = absl::StrCat("sqlite:", state, "/runs.db");
+  }
+  if (settings.socket == "auto") {
+    settings.socket = places::user_socket();
+    status.Update(make_private(parent_of(settings.socket)));
+  }
+  if (settings.spool_dir == "auto") {
+    settings.spool_dir = places::user_spool_dir();
+    status.Update(make_private(settings.spool_dir));
+  }
+  return status;
+}
+
+absl::Status run(Settings settings);
+absl::Status wait_for_the_end(const sigset_t& signals, const Committer& committer);
+absl::Status write_ready_file(const std::string& path, const http::guard::Server& server);
+
+// Threads are started with these blocked, so that only wait_for_the_end() sees them.
+sigset_t block_signals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+template <typename Phase>
+void timed(std::string_view name, Phase phase) {
+  const Nanos begin = system_clock().steady();
+  phase();
+  const Nanos millis = (system_clock().steady() - begin) / 1'000'000;
+  log_info("stopped " + std::string(name) + " milliseconds=" + std::to_string(millis));
+}
+
+absl::Status run(Settings settings) {
+  const sigset_t signals = block_signals();
+  const Clock& clock = system_clock();
+  if (absl::Status status = ::geteuid() == 0 ? resolve_system(settings) : resolve_user(settings); !status.ok())
+    return status;
+
+  auto store = open_store(settings.store);
+  if (!store.ok()) return store.status();
+  auto committer = Committer::create(**store, clock, {});
+  if (!committer.ok()) return committer.status();
+  query::Query query(**store);
+  const http::Api api(**committer, query, **store, clock);
+  auto server = http::guard::Server::create(
+      {settings.listen, settings.socket, settings.socket_mode, {}},
+      [&api](const http::Request& request) { return api.handle(request); });
+  if (!server.ok()) return server.status();
+  SpoolWatcher watcher(settings.spool_dir, **committer, clock);
+
+  (*committer)->start();
+  if (!settings.spool_dir.empty()) watcher.start();
+  (*server)->start();
+  absl::Status status = write_ready_file(settings.ready_file, **server);
+  if (status.ok()) {
+    log_info("ready listen=" + (*server)->listen_address() + " socket=" + (*server)->socket_path() +
+             " store=" + settings.store + " spool=" + settings.spool_dir);
+    status = wait_for_the_end(signals, **committer);
+  }
+  timed("serving", [&] { (*server)->stop(); });
+  timed("watching", [&] { watcher.stop(); });
+  timed("committing", [&] { (*committer)->stop(); });
+  if (!settings.ready_file.empty()) ::unlink(settings.ready_file.c_str());
+  return status;
+}
+
+absl::Status wait_for_the_end(const sigset_t& signals, const Committer& committer) {
+  const timespec second{1, 0};
+  for (;;) {
+    const int signal = ::sigtimedwait(&signals, nullptr, &second);
+    if (signal > 0) {
+      log_info(std::string("stopping signal=") + (signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+      return absl::OkStatus();
+    }
+    // A store that cannot go on: end, so that a restart recovers from what is on disk.
+    if (absl::Status fatal = committer.fatal_error(); !fatal.ok()) return fatal;
+  }
+}
+
+std::string json_string(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+// Written aside and renamed, so that whoever waits for it reads all of it.
+absl::Status write_ready_file(const std::string& path, const http::guard::Server& server) {
+  if (path.empty()) return absl::OkStatus();
+  const std::string aside = path + ".new";
+  std::ofstream file(aside, std::ios::trunc);
+  file << "{\"listen\":" << json_string(server.listen_address()) << ",\"socket\":" << json_string(server.socket_path())
+       << "}\n";
+  file.close();
+  if (file.fail() || std::rename(aside.c_str(), path.c_str()) != 0)
+    return absl::FailedPreconditionError(absl::StrCat("write ready file ", path, ": ", std::strerror(errno)));
+  return absl::OkStatus();
+}
+
+void describe_flags() {
+  absl::SetProgramUsageMessage(kUsage);
+  absl::FlagsUsageConfig config;
+  const auto ours = [](absl::string_view file) { return absl::EndsWith(file, "aggregator/main.cc"); };
+  config.contains_help_flags = ours;
+  config.contains_helpshort_flags = ours;
+  config.version_string = [] { return std::string("kleptometricsd " KLEPTO_VERSION "\n"); };
+  absl::SetFlagsUsageConfig(config);
+}
+
+}  // namespace
+}  // namespace kleptometrics::aggregator
+
+int main(int argc, char** argv) {
+  using namespace kleptometrics::aggregator;  // NOLINT(google-build-using-namespace): this file is its end
+  describe_flags();
+  const std::vector<char*> arguments = absl::ParseCommandLine(argc, argv);
+  if (arguments.size() > 1) {
+    std::fprintf(stderr, "kleptometricsd: unexpected argument \"%s\"; see --help\n", arguments[1]);
+    return 1;
+  }
+  Settings settings{absl::GetFlag(FLAGS_listen), absl::GetFlag(FLAGS_socket), absl::GetFlag(FLAGS_store),
+                    absl::GetFlag(FLAGS_spool_dir), absl::GetFlag(FLAGS_ready_file)};
+  const absl::Status status = run(std::move(settings));
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "kleptometricsd: %s\n", std::string(status.message()).c_str());
+  return 1;
+}

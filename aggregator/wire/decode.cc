@@ -2,6 +2,9 @@
 // and a text is measured before it is copied.
 #include <google/protobuf/arena.h>
 #include <google/protobuf/io/coded_stream.h>
+#if GOOGLE_PROTOBUF_VERSION < 3022000
+#include <google/protobuf/stubs/logging.h>
+#endif
 
 #include <limits>
 #include <utility>
@@ -233,6 +236,16 @@ std::optional<std::size_t> count_runs(std::string_view bytes) {
   return in.ConsumedEntireMessage() ? std::optional(runs) : std::nullopt;
 }
 
+// Protobuf writes a line to stderr for every text that is not UTF-8: strangers must not be able to fill a
+// log. Newer versions have no such switch; they log through Abseil.
+struct Quiet {
+#if GOOGLE_PROTOBUF_VERSION < 3022000
+  google::protobuf::LogSilencer silencer;
+#else
+  Quiet() {}  // not trivial, or an object of it would be an unused variable
+#endif
+};
+
 absl::Status parse(std::string_view bytes, v1::PushRequest& request) {
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
     return absl::InvalidArgumentError(absl::StrCat("the push has ", bytes.size(), " bytes"));
@@ -243,6 +256,7 @@ absl::Status parse(std::string_view bytes, v1::PushRequest& request) {
     return absl::InvalidArgumentError(
         absl::StrCat("the push has ", *runs, " runs; at most ", limits::batch_runs_max, " are allowed"));
   }
+  const Quiet quiet;
   if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return absl::InvalidArgumentError("the bytes are no PushRequest message, or a text in it is not UTF-8");
   }

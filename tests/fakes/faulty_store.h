@@ -1,0 +1,67 @@
+// A store between a test and a real one: counts what passes and fails where the script says so. The fields
+// are for the test while nobody else is at work in the store.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "aggregator/store/store.h"
+
+namespace kleptometrics::fakes {
+
+struct FaultyStore final : aggregator::Store {
+  std::unique_ptr<aggregator::Store> inner = *aggregator::open_store("memory:");
+
+  std::deque<absl::Status> commit_errors;  // the next commits take one each; OK lets through
+  absl::Status run_error;                  // of every run()
+  absl::Status runs_error;                 // of every runs()
+  absl::Status scan_error;                 // of every scan()
+  absl::Status jobs_error;                 // of every jobs()
+  std::function<void()> during_commit;     // on the committing thread
+
+  std::vector<std::size_t> commit_sizes;  // snapshots of every commit, failed or not
+  std::size_t run_reads = 0;
+  std::size_t scans = 0;
+
+  absl::StatusOr<std::vector<aggregator::Applied>> commit(
+      absl::Span<const aggregator::Snapshot> snapshots) override {
+    commit_sizes.push_back(snapshots.size());
+    if (during_commit) during_commit();
+    if (!commit_errors.empty()) {
+      const absl::Status status = commit_errors.front();
+      commit_errors.pop_front();
+      if (!status.ok()) return status;
+    }
+    return inner->commit(snapshots);
+  }
+  absl::StatusOr<std::optional<aggregator::Run>> run(const Uuid& id) override {
+    ++run_reads;
+    if (!run_error.ok()) return run_error;
+    return inner->run(id);
+  }
+  absl::StatusOr<aggregator::RunPage> runs(const aggregator::RunFilter& filter,
+                                           const std::optional<aggregator::RunCursor>& after,
+                                           std::size_t limit) override {
+    if (!runs_error.ok()) return runs_error;
+    return inner->runs(filter, after, limit);
+  }
+  absl::Status scan(const aggregator::RunFilter& filter,
+                    absl::FunctionRef<void(const aggregator::Run&)> visit) override {
+    ++scans;
+    if (!scan_error.ok()) return scan_error;
+    return inner->scan(filter, visit);
+  }
+  absl::StatusOr<std::vector<std::string>> jobs() override {
+    if (!jobs_error.ok()) return jobs_error;
+    return inner->jobs();
+  }
+  absl::Status ready() override { return inner->ready(); }
+};
+
+}  // namespace kleptometrics::fakes

@@ -39,16 +39,16 @@ enum class Applied {
   kOtherStart,  // rejected: the id is known with another started_at
 };
 
-// Which runs a question is about. Empty members select everything.
+// Which runs a question is about. Empty members select everything; name the others: {.job = "import"}.
 struct RunFilter {
-  std::string job;
-  std::vector<State> states;
-  std::optional<Nanos> since;  // started_at >= since
-  std::optional<Nanos> until;  // started_at < until
-  std::string host;
-  std::string version;
-  std::string build_id;
-  std::vector<std::pair<std::string, std::string>> labels;  // all must match
+  std::string job{};
+  std::vector<State> states{};
+  std::optional<Nanos> since{};  // started_at >= since
+  std::optional<Nanos> until{};  // started_at < until
+  std::string host{};
+  std::string version{};
+  std::string build_id{};
+  std::vector<std::pair<std::string, std::string>> labels{};  // all must match
 };
 // True if the run is among those that the filter selects.
 bool matches(const RunFilter& filter, const Run& run);

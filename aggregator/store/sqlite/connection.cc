@@ -22,7 +22,7 @@ Execution::~Execution() {
 void Execution::check(int code) {
   if (code != SQLITE_OK && status_.ok()) {
     sqlite3* const db = sqlite3_db_handle(statement_);
-    status_ = status_of(sqlite3_extended_errcode(db), db, "statement");
+    status_ = status_of(sqlite3_extended_errcode(db), db, "");
   }
 }
 
@@ -71,7 +71,7 @@ absl::StatusOr<Connection> Connection::open(const std::string& path, int flags, 
   const int code =
       sqlite3_open_v2(name.c_str(), &db, flags | SQLITE_OPEN_NOMUTEX, vfs.empty() ? nullptr : vfs.c_str());
   Connection connection(db);  // to be closed even if opening failed
-  if (code != SQLITE_OK) return status_of(db == nullptr ? code : sqlite3_extended_errcode(db), db, "connect");
+  if (code != SQLITE_OK) return status_of(db == nullptr ? code : sqlite3_extended_errcode(db), db, "");
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, kBusyMillis);
   return connection;
@@ -79,7 +79,7 @@ absl::StatusOr<Connection> Connection::open(const std::string& path, int flags, 
 
 absl::Status Connection::exec(const char* sql) {
   const int code = sqlite3_exec(raw(), sql, nullptr, nullptr, nullptr);
-  return status_of(code, raw(), "statement");
+  return status_of(code, raw(), "");
 }
 
 absl::StatusOr<sqlite3_stmt*> Connection::prepare(std::string_view sql) {
@@ -87,7 +87,7 @@ absl::StatusOr<sqlite3_stmt*> Connection::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(raw(), sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-  if (code != SQLITE_OK) return status_of(code, raw(), "prepare");
+  if (code != SQLITE_OK) return status_of(code, raw(), "");
   statements_.emplace(sql, statement);
   return statement;
 }

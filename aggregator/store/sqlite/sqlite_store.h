@@ -17,7 +17,7 @@ namespace kleptometrics::aggregator {
 // Seams for tests, and a bound.
 struct SqliteOptions {
   std::int64_t pages_max = 0;  // of 4 KiB; beyond, commits are Unavailable as on a full disk. 0: no bound
-  std::string vfs;             // a registered VFS of SQLite's, empty: the system's
+  std::string vfs{};           // a registered VFS of SQLite's, empty: the system's
   int readers = 4;  // connections for reading, all opened at the start: later no descriptor is needed
 };
 

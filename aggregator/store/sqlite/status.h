@@ -10,7 +10,8 @@ struct sqlite3;
 namespace kleptometrics::aggregator::sqlite {
 
 // `code` is an extended result code, `db` (may be null) the connection that gave it. The message is
-// `context: what SQLite says`. Unavailable: busy, full, read only for now, out of memory or
+// `context: what SQLite says`
+// (an empty context: only that). Unavailable: busy, full, read only for now, out of memory or
 // descriptors. FailedPrecondition: no database. DataLoss: corrupt, or reading or writing failed. Internal:
 // the rest.
 absl::Status status_of(int code, sqlite3* db, std::string_view context);

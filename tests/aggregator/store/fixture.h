@@ -1,0 +1,106 @@
+// A store under test and the verbs that its tests speak. One suite runs over every kind of store: a test
+// begins with `Shop shop(GENERATE(from_range(kinds())))`.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aggregator/store/store.h"
+#include "aggregator/wire/wire.h"
+#include "tests/fakes/runs.h"
+#include "tests/support/catch.h"
+#include "tests/support/temp_dir.h"
+
+namespace kleptometrics::aggregator {
+
+struct Kind {
+  const char* name;
+  bool durable;
+};
+inline std::vector<Kind> kinds() { return {{"memory", false}, {"sqlite", true}}; }
+inline std::ostream& operator<<(std::ostream& out, const Kind& kind) { return out << kind.name; }
+
+inline Snapshot snapshot_of(const Run& run) { return {run, wire::encode_run(run)}; }
+
+inline Run verdict_on(Run run) {
+  run = fakes::finished(std::move(run), fakes::seconds(1), State::kCrashed);
+  run.verdict = true;
+  return run;
+}
+
+template <typename T>
+T must(absl::StatusOr<T> value) {
+  if (!value.ok()) FAIL(value.status());
+  return *std::move(value);
+}
+
+class Shop {
+ public:
+  explicit Shop(Kind kind) : kind_(kind) { open(); }
+
+  Store& store() { return *store_; }
+  bool durable() const { return kind_.durable; }
+  std::string path() const { return folder_ / "runs.db"; }
+
+  void open() { store_ = must(open_store(durable() ? "sqlite:" + path() : "memory:")); }
+  // Ends the store and opens it again; one that keeps nothing stays as it is.
+  void reopen() {
+    if (!durable()) return;
+    store_.reset();
+    open();
+  }
+
+  std::vector<Applied> commit(const std::vector<Run>& runs) {
+    std::vector<Snapshot> snapshots;
+    for (const Run& run : runs) snapshots.push_back(snapshot_of(run));
+    return must(store_->commit(snapshots));
+  }
+  Applied commit(const Run& run) { return commit(std::vector<Run>{run}).at(0); }
+
+  std::optional<Run> run(const Uuid& id) { return must(store_->run(id)); }
+  // Canonical bytes of what is stored; empty if nothing is.
+  std::string bytes(const Uuid& id) {
+    const auto stored = run(id);
+    return stored ? wire::encode_run(*stored) : "";
+  }
+  RunPage page(const RunFilter& filter, const std::optional<RunCursor>& after, std::size_t limit) {
+    return must(store_->runs(filter, after, limit));
+  }
+  // All runs of the filter, newest first, read in pages of `limit`.
+  std::vector<Run> list(const RunFilter& filter = {}, std::size_t limit = 1000) {
+    std::vector<Run> all;
+    std::optional<RunCursor> after;
+    do {
+      RunPage page = this->page(filter, after, limit);
+      REQUIRE((page.next ? page.runs.size() == limit : page.runs.size() <= limit));
+      std::ranges::move(page.runs, std::back_inserter(all));
+      after = page.next;
+    } while (after);
+    return all;
+  }
+  // All runs of the filter as scan() gives them, put in the order of list().
+  std::vector<Run> scan(const RunFilter& filter = {}) {
+    std::vector<Run> all;
+    const absl::Status status = store_->scan(filter, [&](const Run& run) { all.push_back(run); });
+    if (!status.ok()) FAIL(status);
+    std::ranges::sort(all, [](const Run& a, const Run& b) {
+      return std::make_pair(a.started_at, a.id) > std::make_pair(b.started_at, b.id);
+    });
+    return all;
+  }
+  std::vector<std::string> jobs() { return must(store_->jobs()); }
+
+ private:
+  Kind kind_;
+  tests::TempDir folder_;
+  std::unique_ptr<Store> store_;
+};
+
+}  // namespace kleptometrics::aggregator

@@ -1,0 +1,52 @@
+#include "aggregator/http/api.h"
+
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "aggregator/base/log.h"
+#include "aggregator/http/handlers/handlers.h"
+#include "aggregator/http/problem.h"
+#include "aggregator/http/query_parameters.h"
+#include "lib/base/limits.h"
+
+namespace kleptometrics::aggregator::http {
+namespace {
+
+// A handler that knows no query parameter.
+Handler plain(Handler handler) {
+  return [handler = std::move(handler)](const Request& request) {
+    if (const auto error = QueryParameters(request, 0).error()) return problem(*error);
+    return handler(request);
+  };
+}
+
+}  // namespace
+
+Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& clock) {
+  router_.add("POST", "/api/v1/runs", plain([&](const Request& r) { return push_runs(r, committer); }));
+  router_.add("GET", "/api/v1/runs", [&](const Request& r) { return list_runs(r, query, clock); });
+  router_.add("GET", "/api/v1/runs/{id}", plain([&](const Request& r) { return get_run(r, query); }));
+  router_.add("PATCH", "/api/v1/runs/{id}", plain([&](const Request& r) { return patch_run(r, committer); }));
+  router_.add("GET", "/api/v1/jobs", [&](const Request& r) { return list_jobs(r, query, clock); });
+  router_.add("GET", "/api/v1/jobs/{job}", plain([&](const Request& r) { return get_job(r, query); }));
+  router_.add("POST", "/api/v1/jobs/{job}/runs",
+              plain([&](const Request& r) { return report_run(r, committer); }));
+  router_.add("GET", "/api/v1/jobs/{job}/runs", [&](const Request& r) { return list_runs(r, query, clock); });
+  router_.add("GET", "/api/v1/jobs/{job}/stats",
+              [&](const Request& r) { return get_stats(r, query, clock); });
+  router_.add("GET", "/-/healthy", plain([&](const Request&) { return healthy(committer); }));
+  router_.add("GET", "/-/ready", plain([&](const Request&) { return ready(committer, store); }));
+}
+
+Response Api::handle(const Request& request) const try {
+  if (request.body.size() > limits::body_bytes_max) {
+    return problem(413, "the body has more than " + std::to_string(limits::body_bytes_max) + " bytes");
+  }
+  return router_.route(request);
+} catch (const std::exception& error) {
+  log_error(request.method + " " + request.path + " failed: " + error.what());
+  return problem(500, "an error of the server; its log says more");
+}
+
+}  // namespace kleptometrics::aggregator::http

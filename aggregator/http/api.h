@@ -1,0 +1,30 @@
+// The HTTP API as one function from requests to responses: the routes and what they are wired to. main.cc
+// hands handle() to the server; tests call it directly. Borrows what it is given, which outlives it.
+#pragma once
+
+#include <vector>
+
+#include "aggregator/http/message.h"
+#include "aggregator/http/router.h"
+#include "aggregator/ingest/committer.h"
+#include "aggregator/query/query.h"
+#include "aggregator/store/store.h"
+#include "lib/base/clock.h"
+
+namespace kleptometrics::aggregator::http {
+
+class Api {
+ public:
+  Api(Committer& committer, query::Query& query, Store& store, const Clock& clock);
+
+  // Any thread. Never throws: an exception is logged and answered with 500. Of an answer to HEAD the server
+  // sends the head alone.
+  Response handle(const Request& request) const;
+
+  const std::vector<Route>& routes() const { return router_.routes(); }
+
+ private:
+  Router router_;
+};
+
+}  // namespace kleptometrics::aggregator::http

@@ -1,0 +1,45 @@
+// The handlers of the API: each a function of its request and of what it needs, in a file of its own. They
+// check at the door, ask ingest or query, and put the answer into JSON; api.cc joins them to their routes.
+// Any thread may call any of them. `{job}` and `{id}` are path parameters, filled in by the router.
+#pragma once
+
+#include "aggregator/http/message.h"
+#include "aggregator/ingest/committer.h"
+#include "aggregator/query/query.h"
+#include "aggregator/store/store.h"
+#include "lib/base/clock.h"
+
+namespace kleptometrics::aggregator::http {
+
+// POST /api/v1/runs: many runs as protobuf, JSON or NDJSON. 200 once the store has committed; a run at fault
+// is rejected alone, under its index (in NDJSON: its line, counted from 0, blank ones too).
+Response push_runs(const Request& request, Committer& committer);
+
+// POST /api/v1/jobs/{job}/runs: one Run; `{}` or no body starts one now. 201, or 200 if it was known.
+Response report_run(const Request& request, Committer& committer);
+
+// PATCH /api/v1/runs/{id}.
+Response patch_run(const Request& request, Committer& committer);
+
+// GET /api/v1/jobs (`search`, `status`, `tag`, `sort` = name or last_run, `limit`, `page_token`).
+Response list_jobs(const Request& request, query::Query& query, const Clock& clock);
+
+// GET /api/v1/jobs/{job}.
+Response get_job(const Request& request, query::Query& query);
+
+// GET /api/v1/runs and /api/v1/jobs/{job}/runs, newest start first. Asked for NDJSON: all that match, a line
+// each; `limit` and `page_token` are checked but have no say. The text is built in memory.
+Response list_runs(const Request& request, query::Query& query, const Clock& clock);
+
+// GET /api/v1/runs/{id}.
+Response get_run(const Request& request, query::Query& query);
+
+// GET /api/v1/jobs/{job}/stats (`measure`, `step`, `outcome`, and what selects runs).
+Response get_stats(const Request& request, query::Query& query, const Clock& clock);
+
+// GET /-/healthy: 503 after an error that the process cannot outlive. GET /-/ready: 503 also while the store
+// cannot commit.
+Response healthy(const Committer& committer);
+Response ready(const Committer& committer, Store& store);
+
+}  // namespace kleptometrics::aggregator::http

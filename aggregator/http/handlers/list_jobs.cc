@@ -1,0 +1,75 @@
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "aggregator/http/handlers/handlers.h"
+#include "aggregator/http/json.h"
+#include "aggregator/http/page_token.h"
+#include "aggregator/http/problem.h"
+#include "aggregator/http/query_parameters.h"
+#include "aggregator/model/utf8.h"
+
+namespace kleptometrics::aggregator::http {
+namespace {
+
+// Statuses that come with job specifications: known words, though no job has them yet.
+constexpr std::array<std::string_view, 3> kStatusesToCome = {"paused", "overrunning", "late"};
+
+struct Question {
+  query::JobsRequest request;
+  bool selects_none = false;
+};
+
+void read_status(QueryParameters& parameters, Question& question) {
+  const auto name = parameters.text("status");
+  if (!name) return;
+  question.request.status = query::job_status_of(*name);
+  if (question.request.status) return;
+  if (std::find(kStatusesToCome.begin(), kStatusesToCome.end(), *name) != kStatusesToCome.end()) {
+    question.selects_none = true;
+    return;
+  }
+  parameters.fail("status",
+                  "status must be one of paused, overrunning, late, failing, running, ok, new; got " +
+                      aggregator::quoted(*name));
+}
+
+void read_sort(QueryParameters& parameters, Question& question) {
+  const auto name = parameters.text("sort");
+  if (!name || *name == "name") return;
+  if (*name != "last_run")
+    parameters.fail("sort", "sort must be name or last_run, got " + aggregator::quoted(*name));
+  question.request.sort = query::JobsRequest::Sort::kLastRun;
+}
+
+Question question_of(QueryParameters& parameters) {
+  Question question;
+  question.request.search = parameters.text("search").value_or("");
+  read_status(parameters, question);
+  read_sort(parameters, question);
+  if (parameters.text("tag")) question.selects_none = true;  // jobs have no tags without a specification
+  question.request.limit = parameters.limit();
+  question.request.after = parameters.job_cursor().value_or("");
+  return question;
+}
+
+}  // namespace
+
+Response list_jobs(const Request& request, query::Query& query, const Clock& clock) {
+  QueryParameters parameters(request, clock.now().wall);
+  const Question question = question_of(parameters);
+  if (const auto error = parameters.error()) return problem(*error);
+  Response response;
+  if (question.selects_none) {
+    response.body = jobs_json({}, {});
+    return response;
+  }
+  const auto page = query.jobs(question.request);
+  if (!page.ok()) return problem(page.status());
+  const bool more = page->more && !page->jobs.empty();
+  response.body = jobs_json(page->jobs, more ? page_token(page->jobs.back().name) : std::string());
+  return response;
+}
+
+}  // namespace kleptometrics::aggregator::http

@@ -1,0 +1,54 @@
+// Runs, steps, statistics and jobs as JSON texts and back, with exactly the names and conventions of the API.
+// The JSON library stays behind json_write.cc, json_read.cc and json_value.h: handlers deal in texts and
+// plain values. Absent means unknown, so what is unknown is left out. Pure functions: any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "aggregator/ingest/committer.h"
+#include "aggregator/ingest/push.h"
+#include "aggregator/model/run.h"
+#include "aggregator/query/query.h"
+#include "aggregator/stats/stats.h"
+
+namespace kleptometrics::aggregator::http {
+
+// ---- Writing. Always one line of valid UTF-8, whatever bytes the names and messages hold (what is no UTF-8
+// becomes U+FFFD).
+
+enum class Steps { kWith, kWithout };
+
+std::string run_json(const Run& run, Steps steps = Steps::kWith);
+// `next_page_token` empty: nothing is left.
+std::string runs_json(const std::vector<Run>& runs, std::string_view next_page_token);
+std::string job_json(const query::JobView& job);
+std::string jobs_json(const std::vector<query::JobView>& jobs, std::string_view next_page_token);
+// `job`, `measure` (as asked for) and, unless empty, `step` are repeated at the head of the answer.
+std::string stats_json(const stats::Stats& stats, std::string_view job, std::string_view measure,
+                       std::string_view step);
+std::string batch_json(const BatchResult& result);
+// RFC 9457. `field` empty: no field is at fault.
+std::string problem_json(int status, std::string_view title, std::string_view detail, std::string_view field);
+
+// ---- Reading. Strict: an unknown or doubled field, a wrong type or a number out of range is an error that
+// names the field (`failure.kind`, `steps[0].count`). Limits and meaning are not checked here but by
+// validate().
+
+template <typename T>
+using Parsed = std::variant<T, FieldError>;
+
+// One Run. Fields that only answers have (start_delay_seconds, eta, delays, quantiles of steps) are ignored,
+// so that an exported run can be posted back. `run.id` is none and `run.job` empty where not given.
+Parsed<ReportRun> parse_run(std::string_view text);
+
+// `{"runs":[Run,…]}`: an error of the whole, or one entry a run, in order.
+Parsed<std::vector<Parsed<ReportRun>>> parse_runs(std::string_view text);
+
+// The fields that PATCH takes; `id` is the caller's. A field of Run that PATCH cannot change is an error.
+Parsed<PatchRun> parse_patch(std::string_view text);
+
+}  // namespace kleptometrics::aggregator::http

@@ -1,0 +1,57 @@
+// The query string of one request, read strictly: every parameter that a handler asked for is checked,
+// everything else that was given is an error. The getters return the value, or note what is wrong and return
+// a default; the handler asks for all it knows and then calls error() once. Lives as long as its request; one
+// thread.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "aggregator/http/message.h"
+#include "aggregator/model/run.h"
+#include "aggregator/store/store.h"
+#include "lib/base/clock.h"
+
+namespace kleptometrics::aggregator::http {
+
+class QueryParameters {
+ public:
+  static constexpr std::size_t limit_default = 50;
+  static constexpr std::size_t limit_max = 1000;
+
+  // Borrows the request. `now` is what lengths such as `7d` are before.
+  QueryParameters(const Request& request, Nanos now) : request_(request), now_(now) {}
+
+  // The parameter as it stands; nullopt if not given. Given but empty is an error.
+  std::optional<std::string> text(std::string_view name);
+  // `limit`: 1 to 1000, by default 50.
+  std::size_t limit();
+  // `page_token` of a list of runs, or of jobs.
+  std::optional<RunCursor> run_cursor();
+  std::optional<std::string> job_cursor();
+  // Names of states, comma separated; with `any_allowed` also the word `any` for all of them.
+  std::optional<std::vector<State>> states(std::string_view name, bool any_allowed = false);
+  // `since`, `until`, `host`, `version`, `build_id` and every `label.KEY` into the filter.
+  void select_runs(RunFilter& filter);
+
+  void fail(std::string_view name, std::string detail);
+  // The first error noted, else one for a parameter that nobody asked for or that is given twice.
+  std::optional<FieldError> error() const;
+
+ private:
+  const std::string* find(std::string_view name);
+  std::optional<Nanos> instant(std::string_view name);
+  void select_labels(RunFilter& filter);
+
+  const Request& request_;
+  const Nanos now_;
+  std::vector<std::string> known_;  // asked for so far
+  std::optional<FieldError> error_;
+};
+
+}  // namespace kleptometrics::aggregator::http

@@ -47,7 +47,7 @@ TEST_CASE("Flags that cannot be meant are refused with a line that says so") {
   check_refused({"--listen=127.0.0.1:70000"}, "70000");
   check_refused({"--listen=0.0.0.0:0"}, "beyond loopback");
   check_refused({"--store=oracle:x"}, "oracle");
-  check_refused({"--store=sqlite:"}, "sqlite:");
+  check_refused({"--store=sqlite:"}, "path is empty");
   check_refused({"--store=sqlite:/no/such/folder/runs.db"}, "/no/such/folder");
   check_refused({"--store=sqlite:/proc/runs.db"}, "/proc/runs.db");
   check_refused({"--ready_file=/no/such/folder/ready"}, "/no/such/folder/ready");

@@ -53,7 +53,7 @@ TEST_CASE("An index of a folder is built, timed by step and counted; a failure o
   INFO(good.output);
   CHECK(good.exit_code == 0);
   run_program({KLEPTO_INDEX_TREE, "--root", root, "--output", output, "--fail=no space left"}, daemon.environment());
-  const Json runs = daemon.eventually("/api/v1/jobs/index_tree/runs", [](const Json& answer) {
+  const Json runs = daemon.eventually("/api/v1/jobs/index-tree/runs", [](const Json& answer) {
     return answer.at("runs").size() == 2 && answer["runs"][0]["state"] != "running";
   });
   REQUIRE(runs.at("runs").size() == 2);
@@ -70,7 +70,7 @@ TEST_CASE("An index of a folder is built, timed by step and counted; a failure o
     INFO(name);
     CHECK(step_of(one, name).at("count") >= 1);
   }
-  const Json job = daemon.json("/api/v1/jobs/index_tree");
+  const Json job = daemon.json("/api/v1/jobs/index-tree");
   CHECK(job.at("status") == "failing");
 }
 
@@ -92,11 +92,11 @@ TEST_CASE("A program that is killed has its run reported as crashed, its counter
   const auto running = [](const Json& answer) {
     return !answer.at("runs").empty() && answer["runs"][0]["state"] == "running";
   };
-  const Json before = daemon.eventually("/api/v1/jobs/index_tree/runs", running);
+  const Json before = daemon.eventually("/api/v1/jobs/index-tree/runs", running);
   REQUIRE(running(before));
   ::kill(pid, SIGKILL);
   CHECK(wait_for(pid, 10) == -1);
-  const Json after = daemon.eventually("/api/v1/jobs/index_tree/runs", [](const Json& answer) {
+  const Json after = daemon.eventually("/api/v1/jobs/index-tree/runs", [](const Json& answer) {
     return answer["runs"][0]["state"] != "running";
   });
   CHECK(after["runs"][0]["state"] == "crashed");

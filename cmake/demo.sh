@@ -123,6 +123,16 @@ ask() {
   curl -sS --fail-with-body -o /dev/null -X "$1" "http://$address$2" -H 'Content-Type: application/json' -d "$3"
 }
 
+# Until no run is open any more: what a killed program left behind is picked up within a few seconds.
+wait_for_verdicts() {
+  tries=0
+  until curl -s "http://$address/api/v1/runs?state=running" | grep -q '"runs": *\[\]'; do
+    [ $tries -lt 100 ] || return 0
+    sleep 0.1
+    tries=$((tries + 1))
+  done
+}
+
 run_programs() {
   KLEPTO_ENDPOINT=unix:$socket
   KLEPTO_SPOOL_DIR=$demo/spool
@@ -156,6 +166,7 @@ choose_socket
 start_aggregator
 run_programs
 run_shell_job
+wait_for_verdicts
 say "What the aggregator answers"
 "$root/build/release/examples/print_history" --endpoint "http://$address"
 

@@ -101,10 +101,15 @@ start_aggregator() {
   address=$(sed -n 's/.*"listen" *: *"\([^"]*\)".*/\1/p' "$demo/ready.json")
 }
 
-# index ARGUMENT...: one run of the batch program. That some of them fail is the point.
+# index ARGUMENT...: one run of the batch program. That some of them fail is the point; that one dies is not.
 index() {
   printf '$ index_tree %s\n' "$*"
-  "$root/build/release/examples/index_tree" "$@" 2>&1 || :
+  status=0
+  "$root/build/release/examples/index_tree" "$@" 2>&1 || status=$?
+  if [ "$status" -gt 1 ]; then
+    complain "index_tree ended with exit code $status"
+    exit 1
+  fi
 }
 
 # A run that is killed half-way: nobody but the aggregator is left to tell.

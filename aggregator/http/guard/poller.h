@@ -1,0 +1,108 @@
+// The thread of one listening address: accepts, reads whole requests, hands them to the address's workers,
+// and finishes sending what a peer does not take at once. Slow peers cost memory, within limits, and no
+// thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "aggregator/http/guard/budget.h"
+#include "aggregator/http/guard/connections.h"
+#include "aggregator/http/guard/counts.h"
+#include "aggregator/http/guard/events.h"
+#include "aggregator/http/guard/listener.h"
+#include "aggregator/http/guard/mutex.h"
+#include "aggregator/http/guard/policy.h"
+#include "aggregator/http/guard/workers.h"
+
+namespace kleptometrics::aggregator::http::guard {
+
+// What the pollers of a server share; outlives them.
+struct Shared {
+  Shared(const GuardLimits& its_limits, Handler its_handler)
+      : limits(its_limits), handler(std::move(its_handler)), budget(limits.buffered_bytes_max) {}
+
+  const GuardLimits limits;
+  const Handler handler;
+  ByteBudget budget;
+  AtomicCounts counts;
+};
+
+// start() and stop() by one thread, each once; everything else happens on its own threads.
+class Poller {
+ public:
+  static absl::StatusOr<std::unique_ptr<Poller>> create(Listener listener, Shared& shared);
+  ~Poller();  // stop()
+
+  void start();
+
+  // Stops listening, closes idle connections, lets complete requests be answered within stop_nanos_max, and
+  // waits for handlers that still run. begin_stop() only asks for it, so that two pollers can stop at the
+  // same time.
+  void begin_stop();
+  void stop();
+
+  const Listener& listener() const { return listener_; }
+
+ private:
+  Poller(Listener listener, Events events, Shared& shared);
+
+  // poller.cc: the loop.
+  void run();
+  void turn();
+  Nanos wait_time() const;
+  void accept_some();
+  void receive(UniqueFd fd);
+  bool make_room();
+  void listen_again();
+  void pause_accepting();
+  void take_answers();
+  void expire();
+  void shut_down();
+  void add_answer(std::unique_ptr<Exchange> exchange);
+
+  // poller_steps.cc: what happens to one connection.
+  void on_event(Connection& connection);
+  void on_readable(Connection& connection);
+  void advance(Connection& connection);
+  void dispatch(Connection& connection);
+  void on_answer(Exchange& exchange);
+  void send_refusal(Connection& connection, const Refusal& refusal);
+  void refuse(Connection& connection, const Refusal& refusal);
+  void overload(Connection& connection, std::string_view why);
+  void write_out(Connection& connection);
+  void resume(Connection& connection);
+  void await_bytes(Connection& connection);
+  void drain(Connection& connection);
+  void on_drain(Connection& connection);
+  void on_deadline(Connection& connection);
+  void watch(Connection& connection, std::uint32_t events);
+  void close(Connection& connection);
+
+  Shared& shared_;
+  const GuardLimits& limits_;
+  Listener listener_;
+  const Policy policy_;
+  Events events_;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Exchange>> answers_ ABSL_GUARDED_BY(mutex_);
+  bool stop_asked_ ABSL_GUARDED_BY(mutex_) = false;
+
+  // Of the poller's thread alone.
+  Connections connections_;
+  std::vector<char> scratch_;
+  std::uint32_t listener_watched_ = 0;
+  Nanos now_ = 0;                   // steady, once a turn
+  Nanos accept_again_at_ = kNever;  // while accepting is paused
+  Nanos stop_at_ = kNever;          // once stopping: when to give up
+
+  Workers workers_;  // after everything that add_answer() touches
+  std::thread thread_;
+};
+
+}  // namespace kleptometrics::aggregator::http::guard

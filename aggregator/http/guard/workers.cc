@@ -1,0 +1,73 @@
+#include "aggregator/http/guard/workers.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace kleptometrics::aggregator::http::guard {
+
+bool send_some(int fd, const std::string& bytes, std::size_t& sent) {
+  while (sent < bytes.size()) {
+    const ssize_t n = ::send(fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0) {
+      sent += static_cast<std::size_t>(n);
+    } else if (n < 0 && errno == EAGAIN) {
+      return true;
+    } else if (n == 0 || errno != EINTR) {
+      return false;
+    }
+  }
+  return true;
+}
+
+Workers::Workers(const Handler& handler, const GuardLimits& limits, Done done)
+    : handler_(handler), limits_(limits), done_(std::move(done)) {}
+
+Workers::~Workers() { stop(); }
+
+void Workers::start() {
+  while (threads_.size() < limits_.workers_max) threads_.emplace_back([this] { loop(); });
+}
+
+void Workers::stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    waiting_.clear();
+    filled_.notify_all();
+  }
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+bool Workers::submit(std::unique_ptr<Exchange>& exchange) {
+  const MutexLock lock(mutex_);
+  if (stopping_ || waiting_.size() >= limits_.waiting_requests_max) return false;
+  waiting_.push_back(std::move(exchange));
+  filled_.notify_one();
+  return true;
+}
+
+std::unique_ptr<Exchange> Workers::wait_for_one() {
+  const MutexLock lock(mutex_);
+  while (waiting_.empty() && !stopping_) filled_.wait(mutex_);
+  if (waiting_.empty()) return nullptr;
+  auto exchange = std::move(waiting_.front());
+  waiting_.pop_front();
+  return exchange;
+}
+
+void Workers::loop() {
+  Engine engine(handler_);
+  while (auto exchange = wait_for_one()) {
+    const Incoming& incoming = exchange->incoming;
+    Engine::Answer answer = engine.answer(incoming.head, incoming.request, incoming.keep_alive);
+    exchange->answer = std::move(answer.bytes);
+    exchange->keep_alive = answer.keep_alive;
+    exchange->failed = exchange->answer.empty() || !send_some(exchange->fd, exchange->answer, exchange->sent);
+    done_(std::move(exchange));
+  }
+}
+
+}  // namespace kleptometrics::aggregator::http::guard

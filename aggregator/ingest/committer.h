@@ -16,14 +16,13 @@
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "aggregator/ingest/command.h"
-#include "aggregator/ingest/mutex.h"
 #include "aggregator/store/store.h"
 #include "lib/base/clock.h"
+#include "lib/base/mutex.h"
 
 namespace kleptometrics::aggregator {
 
@@ -68,7 +67,7 @@ class Committer {
   Committer(Store& store, const Clock& clock, Options options);
   void loop();
   bool wait_for_work();
-  absl::Status enqueue(Waiting& waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status enqueue(Waiting& waiting) KLEPTO_REQUIRES(mutex_);
   std::vector<Waiting*> take_group();
   void release(const std::vector<Waiting*>& group, const absl::Status& status);
   static void release_one(Waiting& waiting, const absl::Status& status);
@@ -81,10 +80,10 @@ class Committer {
 
   mutable Mutex mutex_;
   Condition work_;  // signalled when something is queued, or stopping
-  std::deque<Waiting*> queue_ ABSL_GUARDED_BY(mutex_);
-  std::size_t queued_runs_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::Status fatal_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Waiting*> queue_ KLEPTO_GUARDED_BY(mutex_);
+  std::size_t queued_runs_ KLEPTO_GUARDED_BY(mutex_) = 0;
+  bool stopping_ KLEPTO_GUARDED_BY(mutex_) = false;
+  absl::Status fatal_ KLEPTO_GUARDED_BY(mutex_);
 
   // Used by the committing thread alone.
   absl::flat_hash_set<std::string> known_jobs_;

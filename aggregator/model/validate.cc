@@ -102,7 +102,8 @@ Fault check_end(const Run& run) {
     return fault("finished_at",
                  "finished_at is before started_at and no duration says how long the run took");
   }
-  if (!run.finished_at && run.reporter == Reporter::kLibrary) {
+  // When a program ended that was found dead, nobody may know.
+  if (!run.finished_at && run.reporter == Reporter::kLibrary && !run.verdict) {
     return fault("finished_at",
                  "a run that is `" + std::string(name_of(run.state)) + "` needs finished_at or a duration");
   }

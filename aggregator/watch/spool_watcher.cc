@@ -21,7 +21,7 @@
 namespace kleptometrics::aggregator {
 namespace {
 
-constexpr std::chrono::seconds kBetweenScans(1);
+constexpr std::chrono::milliseconds kBetweenScans(500);
 constexpr Nanos kAbandonedAfter = 60 * kNanosPerSecond;
 constexpr std::size_t kComplaintsMax = 1000;
 
@@ -43,12 +43,14 @@ Nanos modified_at(const std::string& path) {
 }
 
 // The verdict on a run whose program is gone. Its labels, counters and steps stay as they were seen last.
-Run crashed(Run run, Nanos ended_at) {
+Run crashed(Run run, std::optional<Nanos> ended_at) {
   run.state = State::kCrashed;
   run.verdict = true;
   run.revision += 1;
-  run.finished_at = std::max(ended_at, run.started_at);
-  run.duration = *run.finished_at - run.started_at;
+  if (ended_at) {
+    run.finished_at = std::max(*ended_at, run.started_at);
+    run.duration = *run.finished_at - run.started_at;
+  }
   run.failure = Failure{FailureKind::kLost, "its program ended without ending the run", 0};
   return run;
 }
@@ -109,13 +111,15 @@ int SpoolWatcher::scan_directory(const std::string& directory, unsigned owner) {
 }
 
 bool SpoolWatcher::adopt(const std::string& path, unsigned owner) {
-  // When the program ended: seen just now, or while no aggregator ran; then the last change of its journal is nearest.
-  const Nanos ended_at = first_scan_ ? modified_at(path) : clock_.now().wall;
+  // A program that ended while no aggregator ran did so nobody knows when.
+  const std::optional<Nanos> ended_at = first_scan_ ? std::nullopt : std::optional(clock_.now().wall);
   journal::ReadError error = journal::ReadError::kNone;
   const auto adoption = journal::Adoption::open(path, owner, &error);
   if (adoption == nullptr) {
     if (error == journal::ReadError::kNewer) complain_once(path, "a newer program wrote it; left alone");
-    if (error == journal::ReadError::kUnreadable) complain_once(path, "it cannot be read, or belongs to someone else; left alone");
+    // Its program may have removed it just now.
+    if (error == journal::ReadError::kUnreadable && modified_at(path) != 0)
+      complain_once(path, "it cannot be read, or belongs to someone else; left alone");
     return false;
   }
   if (adoption->producer_alive()) return false;
@@ -129,7 +133,7 @@ bool SpoolWatcher::adopt(const std::string& path, unsigned owner) {
 }
 
 // False if it must be tried again later.
-bool SpoolWatcher::commit(const journal::Contents& contents, Nanos ended_at, const std::string& path) {
+bool SpoolWatcher::commit(const journal::Contents& contents, std::optional<Nanos> ended_at, const std::string& path) {
   std::vector<Command> commands;
   std::size_t crashes = 0;
   for (const journal::Record& record : contents.records) {

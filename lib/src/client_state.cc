@@ -204,7 +204,10 @@ void ClientState::close(Duration timeout) noexcept {
   changed_.notify_all();
   while (working_) {
     const auto now = std::chrono::steady_clock::now();
-    if (now >= deadline) return;  // the worker goes on for as long as the process lives; the journal stays
+    if (now >= deadline) {  // the worker goes on for as long as the process lives; the journal stays
+      abandoned_ = true;
+      return;
+    }
     changed_.wait_for(mutex_, deadline - now);
   }
 }
@@ -313,7 +316,7 @@ void ClientState::call_hooks() {
 }
 
 void ClientState::call_hook(const Hook& hook, const HookCall& call) {
-  if (!hook) return;
+  if (!hook || abandoned_) return;
   try {
     hook(call.run->info(call));
   } catch (const std::exception& error) {
@@ -337,6 +340,7 @@ void ClientState::call_errors() {
   }
   if (!options.on_error) return;
   for (const std::string& message : due) {
+    if (abandoned_) return;
     try {
       options.on_error(message);
     } catch (...) {  // nobody is left to tell

@@ -68,7 +68,8 @@ struct ClientState : std::enable_shared_from_this<ClientState> {
   // --- whoever holds the client ---
   bool flush(Duration timeout) noexcept;
   ClientStats stats() const noexcept;
-  // Nothing is recorded from now on; waits at most `timeout` for what is pending. Removes the journal if it is empty.
+  // Nothing is recorded from now on; waits at most `timeout` for what is pending, and for hooks. Removes the journal if
+  // it is empty.
   void close(Duration timeout) noexcept;
   // Ends all open runs as a process does that calls exit(status).
   void exit_runs(int status) noexcept;
@@ -104,7 +105,8 @@ struct ClientState : std::enable_shared_from_this<ClientState> {
   const std::unique_ptr<Transport> transport_;
   std::unique_ptr<journal::Writer> journal_;
   std::unique_ptr<Shipper> shipper_;
-  std::atomic<bool> closed_{false};
+  std::atomic<bool> closed_{false};     // nothing is recorded any more
+  std::atomic<bool> abandoned_{false};  // nobody waits for the worker any more: it must not call into the host
   std::atomic<std::uint64_t> runs_{0}, cut_{0}, last_sequence_{0}, dropped_told_{0};
 
   mutable Mutex mutex_;

@@ -1,4 +1,0 @@
-// See lib/base/mutex.h.
-#pragma once
-
-#include "lib/base/mutex.h"

@@ -7,9 +7,11 @@
 // Parts are started from the store outwards and stopped from the sockets inwards, so that nothing that is running lacks what
 // it needs. Exit codes: 0 after SIGTERM or SIGINT, 1 for what cannot be started or go on.
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -142,6 +144,14 @@ sigset_t block_signals() {
   return signals;
 }
 
+// The two addresses may hold more connections than the common soft limit of 1024 descriptors.
+void allow_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 8192));
+  ::setrlimit(RLIMIT_NOFILE, &limit);  // where it fails, accepting pauses when there are none left
+}
+
 template <typename Phase>
 void timed(std::string_view name, Phase phase) {
   const Nanos begin = system_clock().steady();
@@ -152,6 +162,7 @@ void timed(std::string_view name, Phase phase) {
 
 absl::Status run(Settings settings) {
   const sigset_t signals = block_signals();
+  allow_descriptors();
   const Clock& clock = system_clock();
   if (absl::Status status = ::geteuid() == 0 ? resolve_system(settings) : resolve_user(settings); !status.ok())
     return status;

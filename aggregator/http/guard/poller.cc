@@ -48,7 +48,7 @@ void Poller::start() {
 }
 
 void Poller::begin_stop() {
-  const MutexLock lock(mutex_);
+  const Lock lock(mutex_);
   stop_asked_ = true;
   events_.wake();
 }
@@ -157,7 +157,7 @@ void Poller::receive(UniqueFd fd) {
 }
 
 void Poller::add_answer(std::unique_ptr<Exchange> exchange) {
-  const MutexLock lock(mutex_);
+  const Lock lock(mutex_);
   answers_.push_back(std::move(exchange));
   if (answers_.size() == 1) events_.wake();
 }
@@ -166,7 +166,7 @@ void Poller::take_answers() {
   std::vector<std::unique_ptr<Exchange>> answers;
   bool stop = false;
   {
-    const MutexLock lock(mutex_);
+    const Lock lock(mutex_);
     answers.swap(answers_);
     stop = stop_asked_ && stop_at_ == kNever;
   }

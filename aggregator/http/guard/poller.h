@@ -9,16 +9,15 @@
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "aggregator/http/guard/budget.h"
 #include "aggregator/http/guard/connections.h"
 #include "aggregator/http/guard/counts.h"
 #include "aggregator/http/guard/events.h"
 #include "aggregator/http/guard/listener.h"
-#include "aggregator/http/guard/mutex.h"
 #include "aggregator/http/guard/policy.h"
 #include "aggregator/http/guard/workers.h"
+#include "lib/base/mutex.h"
 
 namespace kleptometrics::aggregator::http::guard {
 
@@ -90,8 +89,8 @@ class Poller {
   const Policy policy_;
   Events events_;
   Mutex mutex_;
-  std::vector<std::unique_ptr<Exchange>> answers_ ABSL_GUARDED_BY(mutex_);
-  bool stop_asked_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::unique_ptr<Exchange>> answers_ KLEPTO_GUARDED_BY(mutex_);
+  bool stop_asked_ KLEPTO_GUARDED_BY(mutex_) = false;
 
   // Of the poller's thread alone.
   Connections connections_;

@@ -32,7 +32,7 @@ void Workers::start() {
 
 void Workers::stop() {
   {
-    const MutexLock lock(mutex_);
+    const Lock lock(mutex_);
     stopping_ = true;
     waiting_.clear();
     filled_.notify_all();
@@ -42,7 +42,7 @@ void Workers::stop() {
 }
 
 bool Workers::submit(std::unique_ptr<Exchange>& exchange) {
-  const MutexLock lock(mutex_);
+  const Lock lock(mutex_);
   if (stopping_ || waiting_.size() >= limits_.waiting_requests_max) return false;
   waiting_.push_back(std::move(exchange));
   filled_.notify_one();
@@ -50,7 +50,7 @@ bool Workers::submit(std::unique_ptr<Exchange>& exchange) {
 }
 
 std::unique_ptr<Exchange> Workers::wait_for_one() {
-  const MutexLock lock(mutex_);
+  const Lock lock(mutex_);
   while (waiting_.empty() && !stopping_) filled_.wait(mutex_);
   if (waiting_.empty()) return nullptr;
   auto exchange = std::move(waiting_.front());

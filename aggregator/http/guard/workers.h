@@ -11,11 +11,10 @@
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "aggregator/http/guard/engine.h"
 #include "aggregator/http/guard/limits.h"
-#include "aggregator/http/guard/mutex.h"
 #include "aggregator/http/guard/request_reader.h"
+#include "lib/base/mutex.h"
 
 namespace kleptometrics::aggregator::http::guard {
 
@@ -61,8 +60,8 @@ class Workers {
   const Done done_;
   Mutex mutex_;
   Condition filled_;
-  std::deque<std::unique_ptr<Exchange>> waiting_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<std::unique_ptr<Exchange>> waiting_ KLEPTO_GUARDED_BY(mutex_);
+  bool stopping_ KLEPTO_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

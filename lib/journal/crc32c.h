@@ -1,5 +1,5 @@
-// CRC32C (Castagnoli, RFC 3720 appendix B.4): the checksum of the journal. Uses the processor's instruction where
-// there is one, tables elsewhere. Pure; any thread.
+// CRC32C (Castagnoli, RFC 3720 appendix B.4): the checksum of the journal. Uses the processor's instruction
+// where there is one, tables elsewhere. Pure; any thread.
 #pragma once
 
 #include <cstddef>

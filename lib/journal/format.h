@@ -1,8 +1,9 @@
-// The bytes of a journal (see journal.h for the why): offsets, marks, checksums. For writer and reader alone. Pure.
+// The bytes of a journal (see journal.h for the why): offsets, marks, checksums. For writer and reader alone.
+// Pure.
 //
-// The head is written twice, in its first and its second 2,048 bytes, each copy with its own CRC: whatever hits one
-// leaves the other, with the key without which no record could be told from noise. Both copies keep their
-// magic, version and CRC where they are in every future version.
+// The head is written twice, in its first and its second 2,048 bytes, each copy with its own CRC: whatever
+// hits one leaves the other, with the key without which no record could be told from noise. Both copies keep
+// their magic, version and CRC where they are in every future version.
 #pragma once
 
 #include <array>
@@ -22,7 +23,8 @@ inline constexpr std::uint32_t kLive = 0x4556494c;  // "LIVE"
 inline constexpr std::uint32_t kDead = 0x44414544;  // "DEAD"
 inline constexpr std::uint32_t kFlagTerminal = 1;
 
-// Enters every CRC of a record, so that bytes of another journal, or of a payload, never pass for one of ours.
+// Enters every CRC of a record, so that bytes of another journal, or of a payload, never pass for one of
+// ours.
 using Key = std::uint64_t;
 
 struct Head {

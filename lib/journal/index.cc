@@ -33,8 +33,8 @@ void RecordIndex::set(IndexEntry& entry, RecordState state) noexcept {
   entry.state = state;
 }
 
-// Sequences rise by one or more an entry, so the distance to the ends bounds the position from both sides: mostly the
-// search has nothing left to do.
+// Sequences rise by one or more an entry, so the distance to the ends bounds the position from both sides:
+// mostly the search has nothing left to do.
 std::size_t RecordIndex::position_after(std::uint64_t sequence) const noexcept {
   if (entries_.empty() || sequence < entries_.front().sequence) return 0;
   if (sequence >= entries_.back().sequence) return entries_.size();
@@ -43,8 +43,9 @@ std::size_t RecordIndex::position_after(std::uint64_t sequence) const noexcept {
   const std::size_t high = std::min<std::uint64_t>(from_front, entries_.size());
   const std::size_t low = from_back < entries_.size() ? entries_.size() - from_back : 0;
   const auto begin = entries_.begin();
-  const auto found = std::upper_bound(begin + static_cast<std::ptrdiff_t>(low), begin + static_cast<std::ptrdiff_t>(high),
-                                      sequence, [](std::uint64_t s, const IndexEntry& e) { return s < e.sequence; });
+  const auto found =
+      std::upper_bound(begin + static_cast<std::ptrdiff_t>(low), begin + static_cast<std::ptrdiff_t>(high),
+                       sequence, [](std::uint64_t s, const IndexEntry& e) { return s < e.sequence; });
   return static_cast<std::size_t>(found - begin);
 }
 

@@ -1,5 +1,5 @@
-// What the writer knows of its records: where each lies and in what state it is, in order of sequence. For the
-// writer alone, which never trusts what it could read back from the file. No memory is taken after
+// What the writer knows of its records: where each lies and in what state it is, in order of sequence. For
+// the writer alone, which never trusts what it could read back from the file. No memory is taken after
 // construction. Not synchronised.
 #pragma once
 

@@ -3,20 +3,21 @@
 // spool directory, written by the client library through a shared mapping (no system call a record), read
 // by the aggregator once its program is dead.
 //
-// FORMAT (little-endian, version 1). A head of 4,096 bytes, which is the same 2,048 bytes twice: magic "KLEPTOJ1", format
-// version, size of the whole file, a random 8-byte key, pid, start ticks of the process (field 22 of
-// /proc/PID/stat), boot id, inode of the pid namespace, name of the program; a CRC32C over all of it (offsets:
-// format.cc). Then units of 64 bytes. A record takes whole consecutive units: u32 mark ("LIVE" or "DEAD"), u32 length of
-// the payload, u64 sequence (never 0), u32 flags (bit 0: terminal), u32 CRC32C over key, sequence, flags, length and
-// payload, then the payload. The mark is written last and is the only byte of a record ever changed in place, so a program
-// killed at any instruction leaves each record whole or absent. Before free units are used again, the first 24 bytes of
-// each are zeroed, so that no record that died there is ever seen again. A reader looks at every unit outside a
-// whole live record for a mark with a matching CRC: damage costs the record it hits, and no other.
+// FORMAT (little-endian, version 1). A head of 4,096 bytes, which is the same 2,048 bytes twice: magic
+// "KLEPTOJ1", format version, size of the whole file, a random 8-byte key, pid, start ticks of the process
+// (field 22 of /proc/PID/stat), boot id, inode of the pid namespace, name of the program; a CRC32C over all
+// of it (offsets: format.cc). Then units of 64 bytes. A record takes whole consecutive units: u32 mark
+// ("LIVE" or "DEAD"), u32 length of the payload, u64 sequence (never 0), u32 flags (bit 0: terminal), u32
+// CRC32C over key, sequence, flags, length and payload, then the payload. The mark is written last and is the
+// only byte of a record ever changed in place, so a program killed at any instruction leaves each record
+// whole or absent. Before free units are used again, the first 24 bytes of each are zeroed, so that no record
+// that died there is ever seen again. A reader looks at every unit outside a whole live record for a mark
+// with a matching CRC: damage costs the record it hits, and no other.
 //
-// The file is preallocated (a sparse mapping would raise SIGBUS in the host on a full disk). Its writer holds a
-// POSIX record lock (fcntl F_SETLK) on it for life: the kernel drops that at death, across pid
-// namespaces, and a forked child does not inherit it. Such locks belong to the process: they do not hold against
-// itself, and closing ANY descriptor of the file drops them. So a process must not open its own journal by other
+// The file is preallocated (a sparse mapping would raise SIGBUS in the host on a full disk). Its writer holds
+// a POSIX record lock (fcntl F_SETLK) on it for life: the kernel drops that at death, across pid namespaces,
+// and a forked child does not inherit it. Such locks belong to the process: they do not hold against itself,
+// and closing ANY descriptor of the file drops them. So a process must not open its own journal by other
 // means, nor hold two Adoptions of one file.
 //
 // The payload is opaque here; the client library puts a PushRequest of one run into it.
@@ -35,8 +36,8 @@ namespace kleptometrics::journal {
 inline constexpr std::size_t kHeadBytes = 4096;
 inline constexpr std::size_t kUnitBytes = 64;
 inline constexpr std::size_t kRecordHeadBytes = 24;
-inline constexpr std::size_t kBytesMax = 64U << 20U;  // of a file: larger ones are neither made nor read
-inline constexpr std::string_view kSuffix = ".journal";      // of a journal in the spool
+inline constexpr std::size_t kBytesMax = 64U << 20U;     // of a file: larger ones are neither made nor read
+inline constexpr std::string_view kSuffix = ".journal";  // of a journal in the spool
 inline constexpr std::string_view kNewSuffix = ".journal-new";  // while its head is being written
 
 // The process that writes a journal.
@@ -65,13 +66,15 @@ using Sequence = std::uint64_t;
 class Writer {
  public:
   struct Options {
-    std::string directory;               // must exist; empty: memory only
-    std::size_t bytes = 1U << 20U;       // whole file; from 64 KiB to kBytesMax (beyond: the nearer), rounded to pages
+    std::string directory;  // must exist; empty: memory only
+    // Of the whole file; from 64 KiB to kBytesMax (beyond: the nearer), rounded to pages.
+    std::size_t bytes = 1U << 20U;
     std::size_t directory_bytes_max = 64U << 20U;  // all journals of the directory together
   };
 
   // Never fails: what went wrong with the file stands in `error` (untouched if nothing did) and the
-  // writer keeps its records in memory. Null only if memory for that is not to be had either. `error` may be null.
+  // writer keeps its records in memory. Null only if memory for that is not to be had either. `error` may be
+  // null.
   static std::unique_ptr<Writer> open(const Options& options, std::string* error) noexcept;
 
   // Unmaps; leaves the file in place (see remove_file).
@@ -80,19 +83,22 @@ class Writer {
   Writer& operator=(const Writer&) = delete;
 
   // Stores `payload` and then retires `supersedes` (the run's earlier record; 0: none), so that at every
-  // instant at least one of the two is there. Where room is short, pending progress records (not terminal ones) of other
-  // runs are dropped, oldest first, and counted; for a terminal record then delivered ones too. Only those go whose
-  // place is needed, and none if even that does not help. Returns 0, retires nothing, and counts a drop, if there is
-  // still no room or the payload exceeds what the journal can hold. Takes no memory.
+  // instant at least one of the two is there. Where room is short, pending progress records (not terminal
+  // ones) of other runs are dropped, oldest first, and counted; for a terminal record then delivered ones
+  // too. Only those go whose place is needed, and none if even that does not help. Returns 0, retires
+  // nothing, and counts a drop, if there is still no room or the payload exceeds what the journal can hold.
+  // Takes no memory.
   Sequence append(std::string_view payload, bool terminal, Sequence supersedes) noexcept;
 
   // Retires a record that the aggregator has; a record already gone is fine.
   void retire(Sequence sequence) noexcept;
-  // Marks as delivered but kept: the newest snapshot of a run still open, which whoever adopts this journal must see.
+  // Marks as delivered but kept: the newest snapshot of a run still open, which whoever adopts this journal
+  // must see.
   void delivered(Sequence sequence) noexcept;
-  // Copies up to `count_max` records and `bytes_max` payload bytes not yet delivered, oldest first, with a sequence above `after`.
-  // At least one, if there is any and count_max is not 0, whatever its size. Fewer if memory is short. Appending
-  // goes on meanwhile: a record and the one that supersedes it may both be among them.
+  // Copies up to `count_max` records and `bytes_max` payload bytes not yet delivered, oldest first, with a
+  // sequence above `after`. At least one, if there is any and count_max is not 0, whatever its size. Fewer if
+  // memory is short. Appending goes on meanwhile: a record and the one that supersedes it may both be among
+  // them.
   std::vector<Record> pending(Sequence after, std::size_t count_max, std::size_t bytes_max) const;
 
   std::size_t pending_count() const noexcept;  // records not yet delivered
@@ -102,8 +108,8 @@ class Writer {
   const std::string& path() const noexcept;    // absolute; empty if not durable
   // Unlinks the file: at an orderly end with live_count() == 0. Records appended later live in memory only.
   void remove_file() noexcept;
-  // In a forked child, before any other call: gives up the file and mapping of the parent without touching a lock or the
-  // file. From then on nothing is stored, pending or counted; what the writer holds is leaked.
+  // In a forked child, before any other call: gives up the file and mapping of the parent without touching a
+  // lock or the file. From then on nothing is stored, pending or counted; what the writer holds is leaked.
   void abandon_in_child() noexcept;
 
  private:
@@ -121,26 +127,29 @@ struct Contents {
 
 enum class ReadError {
   kNone,
-  kBusy,        // its writer still holds the lock
-  kUnreadable,  // cannot be opened or read; not a regular file; not owned by `owner`; larger than kBytesMax; gone
-  kDamagedHead, // not a journal, or both copies of its head are damaged: records were still looked for, by their marks
-  kNewer,       // a format version that this build does not know: leave the file alone
+  kBusy,         // its writer still holds the lock
+  kUnreadable,   // cannot be opened or read; not a regular file; not owned by `owner`; larger than kBytesMax;
+                 // gone
+  kDamagedHead,  // not a journal, or both copies of its head are damaged: records were still looked for, by
+                 // their marks
+  kNewer,        // a format version that this build does not know: leave the file alone
 };
 
 // Opens a journal for adoption and holds its lock, so that no one else adopts it. Never follows a
 // symbolic link, never maps the file (it may be cut while read). One thread.
 class Adoption {
  public:
-  // `owner`: uid that must own the file. Never null for kNone and kDamagedHead (then with an empty producer); null for
-  // all else. Not for the journal of this very process, nor for one it has adopted: see FORMAT on locks.
+  // `owner`: uid that must own the file. Never null for kNone and kDamagedHead (then with an empty producer);
+  // null for all else. Not for the journal of this very process, nor for one it has adopted: see FORMAT on
+  // locks.
   static std::unique_ptr<Adoption> open(const std::string& path, unsigned owner, ReadError* error);
   ~Adoption();  // releases the lock
   Adoption(const Adoption&) = delete;
   Adoption& operator=(const Adoption&) = delete;
 
   const Contents& contents() const noexcept { return contents_; }
-  // True if the process that wrote it is still there: same boot, same pid namespace, a process with its pid and start
-  // ticks. A host that closed all descriptors lost its lock but lives.
+  // True if the process that wrote it is still there: same boot, same pid namespace, a process with its pid
+  // and start ticks. A host that closed all descriptors lost its lock but lives.
   bool producer_alive() const;
   void remove_file() noexcept;  // after its records are committed
 
@@ -151,8 +160,8 @@ class Adoption {
   Contents contents_;
 };
 
-// Parses the bytes of a whole journal; what Adoption uses, and the fuzz target. Never reads outside `bytes`; work
-// and memory are bounded by a multiple of their number. Returns kNone, kDamagedHead or kNewer.
+// Parses the bytes of a whole journal; what Adoption uses, and the fuzz target. Never reads outside `bytes`;
+// work and memory are bounded by a multiple of their number. Returns kNone, kDamagedHead or kNewer.
 ReadError parse(std::string_view bytes, Contents* contents);
 
 }  // namespace kleptometrics::journal

@@ -43,8 +43,8 @@ class Search {
 
   bool is_whole(const RecordHead& head, std::size_t at) {
     if (head.sequence == 0 || head.length > bytes_.size() - at - kRecordHeadBytes) return false;
-    // A file made to hurt has a mark in every unit, each with the rest of the file for its payload. One that was merely
-    // damaged never comes near this bound.
+    // A file made to hurt has a mark in every unit, each with the rest of the file for its payload. One that
+    // was merely damaged never comes near this bound.
     if (head.length > wasted_bytes_left_) return false;
     if (record_crc(key_, head, bytes_.substr(at + kRecordHeadBytes, head.length)) == head.crc) return true;
     wasted_bytes_left_ -= head.length;
@@ -116,7 +116,8 @@ ReadError lock_and_read(int fd, const std::string& path, unsigned owner, std::st
   if (fd < 0 || ::fstat(fd, &file) != 0 || !is_ours_to_read(file, owner)) return ReadError::kUnreadable;
   if (const ReadError error = lock(fd); error != ReadError::kNone) return error;
   if (!still_names(path, file)) return ReadError::kUnreadable;
-  return read_all(fd, static_cast<std::size_t>(file.st_size), bytes) ? ReadError::kNone : ReadError::kUnreadable;
+  return read_all(fd, static_cast<std::size_t>(file.st_size), bytes) ? ReadError::kNone
+                                                                     : ReadError::kUnreadable;
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The memory a journal lies in: a mapped file of the spool directory, or private memory. For the writer alone.
-// Ends with its object, which unmaps and lets go of the lock, and leaves the file in place.
+// The memory a journal lies in: a mapped file of the spool directory, or private memory. For the writer
+// alone. Ends with its object, which unmaps and lets go of the lock, and leaves the file in place.
 #pragma once
 
 #include <sys/types.h>
@@ -28,8 +28,8 @@ class Storage {
   std::size_t bytes() const noexcept { return bytes_; }
   const std::string& path() const noexcept { return path_; }  // of the file; empty if private
 
-  // Closes the descriptor, and with it the lock of this process, unless the host has closed it before us and the number
-  // now means another file.
+  // Closes the descriptor, and with it the lock of this process, unless the host has closed it before us and
+  // the number now means another file.
   void close_file() noexcept;
 
  private:

@@ -20,16 +20,16 @@ class UnitMap {
   std::size_t size() const noexcept { return size_; }
   std::size_t free_count() const noexcept { return free_count_; }
 
-  // First of `count` (> 0) consecutive free units, looked for from `from` to the end and then from the start. kNone
-  // if there are none.
+  // First of `count` (> 0) consecutive free units, looked for from `from` to the end and then from the start.
+  // kNone if there are none.
   std::size_t find(std::size_t from, std::size_t count) const noexcept;
   // The same, but only places that include some of the `freed` free units that begin at `first`.
   std::size_t find_around(std::size_t first, std::size_t freed, std::size_t count) const noexcept;
 
  private:
   std::size_t find_between(std::size_t from, std::size_t end, std::size_t count) const noexcept;
-  std::size_t next_free(std::size_t from) const noexcept;                     // size_ if none
-  std::size_t next_taken(std::size_t from, std::size_t end) const noexcept;   // end if none before it
+  std::size_t next_free(std::size_t from) const noexcept;                    // size_ if none
+  std::size_t next_taken(std::size_t from, std::size_t end) const noexcept;  // end if none before it
   std::size_t free_since(std::size_t unit, std::size_t back_max) const noexcept;
 
   std::size_t size_;

@@ -55,8 +55,8 @@ struct Writer::State {
   std::vector<Sequence> owners;  // of each unit that is taken: its record
   RecordIndex index;
   std::atomic<bool> durable{false};
-  std::size_t cursor = 0;        // unit from which room is looked for
-  std::size_t units_last = 1;    // size of the newest record
+  std::size_t cursor = 0;      // unit from which room is looked for
+  std::size_t units_last = 1;  // size of the newest record
   Sequence sequence_last = 0;
   std::uint64_t dropped = 0;
   State* abandoned_before = nullptr;
@@ -105,8 +105,8 @@ void Writer::State::deliver(Sequence sequence) noexcept {
 }
 
 // Copies a few; true if there may be more. `bytes`: copied so far.
-bool Writer::State::copy_some(Sequence after, std::size_t count_max, std::size_t bytes_max, std::size_t* bytes,
-                              std::vector<Record>* out) const {
+bool Writer::State::copy_some(Sequence after, std::size_t count_max, std::size_t bytes_max,
+                              std::size_t* bytes, std::vector<Record>* out) const {
   const std::lock_guard lock(mutex);
   const std::size_t stop = std::min(count_max, out->size() + kCopiesAtOnce);
   for (std::size_t i = index.position_after(after); i < index.size(); ++i) {
@@ -114,7 +114,8 @@ bool Writer::State::copy_some(Sequence after, std::size_t count_max, std::size_t
     if (entry.state != RecordState::kPending) continue;
     if (out->size() == stop) return stop < count_max;
     if (!out->empty() && (*bytes > bytes_max || entry.length > bytes_max - *bytes)) return false;
-    out->push_back({entry.sequence, entry.terminal, std::string(at(entry.unit) + kRecordHeadBytes, entry.length)});
+    out->push_back(
+        {entry.sequence, entry.terminal, std::string(at(entry.unit) + kRecordHeadBytes, entry.length)});
     *bytes += entry.length;
   }
   return false;
@@ -128,7 +129,8 @@ std::size_t Writer::State::room_for(std::size_t count, bool terminal, Sequence k
 // Drops nothing unless that makes the room that is needed, and only what lies there.
 std::size_t Writer::State::make_room(std::size_t count, bool terminal, Sequence keep) noexcept {
   planned = units;
-  std::size_t unit = plan(index.first_progress(), count, keep, [](const IndexEntry& e) { return e.is_progress(); });
+  std::size_t unit =
+      plan(index.first_progress(), count, keep, [](const IndexEntry& e) { return e.is_progress(); });
   if (unit == UnitMap::kNone && terminal && index.delivered_count() > 0) {
     unit = plan(0, count, keep, [](const IndexEntry& e) { return e.state == RecordState::kDelivered; });
   }
@@ -136,9 +138,11 @@ std::size_t Writer::State::make_room(std::size_t count, bool terminal, Sequence 
   return unit;
 }
 
-// Frees, on the plan only, one evictable record after the other, oldest first, until `count` units in a row are free.
+// Frees, on the plan only, one evictable record after the other, oldest first, until `count` units in a row
+// are free.
 template <typename Evictable>
-std::size_t Writer::State::plan(std::size_t from, std::size_t count, Sequence keep, Evictable evictable) noexcept {
+std::size_t Writer::State::plan(std::size_t from, std::size_t count, Sequence keep,
+                                Evictable evictable) noexcept {
   for (std::size_t i = from; i < index.size(); ++i) {
     const IndexEntry& entry = index.at(i);
     if (!evictable(entry) || entry.sequence == keep) continue;
@@ -162,8 +166,9 @@ void Writer::State::evict(std::size_t first, std::size_t count) noexcept {
 // At every instruction the units hold either nothing that passes for a record, or this one whole.
 void Writer::State::write(std::size_t unit, const RecordHead& head, std::string_view payload) noexcept {
   char* const start = at(unit);
-  // A dead record's head may lie in each of the units, whole but for its mark. The payload might put "LIVE" just
-  // there, and end, or be cut off by a kill, right behind it: the dead would rise. So wipe them all first.
+  // A dead record's head may lie in each of the units, whole but for its mark. The payload might put "LIVE"
+  // just there, and end, or be cut off by a kill, right behind it: the dead would rise. So wipe them all
+  // first.
   const std::size_t end = units_of(payload.size()) * kUnitBytes;
   for (std::size_t i = 0; i < end; i += kUnitBytes) std::memset(start + i, 0, kRecordHeadBytes);
   stores_end_here();
@@ -222,8 +227,8 @@ Writer::Writer(std::unique_ptr<State> state) noexcept : state_(std::move(state))
 
 Writer::~Writer() {
   if (!state_->inert) return;
-  // Another thread of the parent may have held the mutex at the fork, and destroying a held one is not allowed.
-  // Chained, so that leak checkers see that nothing is forgotten.
+  // Another thread of the parent may have held the mutex at the fork, and destroying a held one is not
+  // allowed. Chained, so that leak checkers see that nothing is forgotten.
   static std::atomic<State*> abandoned{nullptr};
   State* const state = state_.release();
   state->abandoned_before = abandoned.exchange(state);

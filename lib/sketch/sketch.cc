@@ -12,7 +12,9 @@ namespace {
 constexpr std::uint64_t kCountMax = std::numeric_limits<std::uint64_t>::max();
 
 // Holding at the maximum keeps addition free of order; wrapping round would make a sketch of many look empty.
-std::uint64_t add_held(std::uint64_t a, std::uint64_t b) noexcept { return a > kCountMax - b ? kCountMax : a + b; }
+std::uint64_t add_held(std::uint64_t a, std::uint64_t b) noexcept {
+  return a > kCountMax - b ? kCountMax : a + b;
+}
 
 std::uint64_t sum_held(const std::vector<std::uint64_t>& counts, std::uint64_t start) noexcept {
   return std::accumulate(counts.begin(), counts.end(), start, add_held);

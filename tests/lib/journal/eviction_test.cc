@@ -144,8 +144,8 @@ TEST_CASE("a program that reports one run keeps to a few units of its file") {
   REQUIRE(bytes.find_last_of('z') < kHeadBytes + 9 * kUnitBytes);
 }
 
-// A journal in which a record died in the second unit, and a later one covers that unit with a payload that says "LIVE"
-// just there, and ends.
+// A journal in which a record died in the second unit, and a later one covers that unit with a payload that
+// says "LIVE" just there, and ends.
 struct Covered {
   Covered() {
     const Sequence before = writer->append(filling(1), false, 0);

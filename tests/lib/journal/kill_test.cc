@@ -39,8 +39,8 @@ class SharedNotes {
 
 constexpr std::size_t kPayloadBytesMax = 3000;
 
-// Run and revision, then filling that makes each unit begin like a live record, if `evil`. Made anew in place, so that the
-// child spends its time in append and not in making payloads.
+// Run and revision, then filling that makes each unit begin like a live record, if `evil`. Made anew in
+// place, so that the child spends its time in append and not in making payloads.
 class Payload {
  public:
   explicit Payload(bool evil) : text_(kPayloadBytesMax, 'x') {

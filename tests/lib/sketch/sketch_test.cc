@@ -156,9 +156,9 @@ TEST_CASE("what is not there cannot be taken out") {
   const Sketch before = sketch;
   REQUIRE_FALSE(sketch.remove(0, 2));
   REQUIRE_FALSE(sketch.remove(100, 2));
-  REQUIRE_FALSE(sketch.remove(1));       // below the range
-  REQUIRE_FALSE(sketch.remove(1000));    // inside it, empty
-  REQUIRE_FALSE(sketch.remove(kMax));    // above it
+  REQUIRE_FALSE(sketch.remove(1));     // below the range
+  REQUIRE_FALSE(sketch.remove(1000));  // inside it, empty
+  REQUIRE_FALSE(sketch.remove(kMax));  // above it
   REQUIRE_FALSE(Sketch{}.remove(5));
   REQUIRE(sketch == before);
   REQUIRE(sketch.remove(123, 0));
@@ -283,15 +283,29 @@ TEST_CASE("parts that cannot be are refused and leave the sketch empty") {
     std::vector<std::uint64_t> counts;
   };
   const std::vector<Garbage> all = {
-      {7, 0, 0, {1}},           {-5, 0, 0, {1}},         {kIntMax, 0, 0, {1}},    {kIntMin, 0, 0, {1}},
-      {6, 0, -2, {1}},          {6, 0, 4096, {1}},       {6, 0, 4095, {1, 1}},    {6, 0, kIntMax, {1, 1}},
-      {6, 0, kIntMin, {1, 1}},  {6, 0, kIntMax, {0, 1}}, {0, 0, 64, {1}},         {-4, 0, 4, {1}},
-      {6, kMax, 0, {1}},        {6, 1, 0, {kMax}},       {6, 0, 0, {kMax, kMax}}, {6, 0, 0, {kMax - 1, 1, 1}},
-      {6, 0, -1, std::vector<std::uint64_t>(4098, 1)},   {6, 0, -1, std::vector<std::uint64_t>(100'000, 0)},
+      {7, 0, 0, {1}},
+      {-5, 0, 0, {1}},
+      {kIntMax, 0, 0, {1}},
+      {kIntMin, 0, 0, {1}},
+      {6, 0, -2, {1}},
+      {6, 0, 4096, {1}},
+      {6, 0, 4095, {1, 1}},
+      {6, 0, kIntMax, {1, 1}},
+      {6, 0, kIntMin, {1, 1}},
+      {6, 0, kIntMax, {0, 1}},
+      {0, 0, 64, {1}},
+      {-4, 0, 4, {1}},
+      {6, kMax, 0, {1}},
+      {6, 1, 0, {kMax}},
+      {6, 0, 0, {kMax, kMax}},
+      {6, 0, 0, {kMax - 1, 1, 1}},
+      {6, 0, -1, std::vector<std::uint64_t>(4098, 1)},
+      {6, 0, -1, std::vector<std::uint64_t>(100'000, 0)},
   };
   for (const Garbage& garbage : all) {
     Sketch sketch = of({1, 2, 3});
-    INFO("scale " << garbage.scale << ", offset " << garbage.offset << ", " << garbage.counts.size() << " counts");
+    INFO("scale " << garbage.scale << ", offset " << garbage.offset << ", " << garbage.counts.size()
+                  << " counts");
     REQUIRE_FALSE(sketch.assign(garbage.scale, garbage.zeros, garbage.offset, garbage.counts));
     REQUIRE(sketch == Sketch{});
   }

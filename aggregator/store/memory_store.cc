@@ -23,13 +23,13 @@ Applied MemoryStore::apply(const Snapshot& snapshot) {
 absl::StatusOr<std::vector<Applied>> MemoryStore::commit(absl::Span<const Snapshot> snapshots) {
   std::vector<Applied> applied;
   applied.reserve(snapshots.size());
-  const absl::MutexLock lock(&mutex_);
+  const Lock lock(mutex_);
   for (const Snapshot& snapshot : snapshots) applied.push_back(apply(snapshot));
   return applied;
 }
 
 absl::StatusOr<std::optional<Run>> MemoryStore::run(const Uuid& id) {
-  const absl::ReaderMutexLock lock(&mutex_);
+  const Lock lock(mutex_);
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) return std::optional<Run>();
   return std::optional<Run>(found->second->run);
@@ -46,7 +46,7 @@ absl::StatusOr<RunPage> MemoryStore::runs(const RunFilter& filter, const std::op
                                           std::size_t limit) {
   if (limit == 0) return absl::InvalidArgumentError("limit is 0; a page has at least one run");
   RunPage page;
-  const absl::ReaderMutexLock lock(&mutex_);
+  const Lock lock(mutex_);
   const Ordered& runs = ordered(filter.job);
   auto at = after ? runs.upper_bound({after->started_at, after->id}) : runs.begin();
   for (; at != runs.end(); ++at) {
@@ -65,7 +65,7 @@ absl::StatusOr<RunPage> MemoryStore::runs(const RunFilter& filter, const std::op
 absl::Status MemoryStore::scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) {
   std::vector<Entry> entries;
   {
-    const absl::ReaderMutexLock lock(&mutex_);
+    const Lock lock(mutex_);
     for (const auto& [position, entry] : ordered(filter.job)) {
       if (matches(filter, entry->run)) entries.push_back(entry);
     }
@@ -76,7 +76,7 @@ absl::Status MemoryStore::scan(const RunFilter& filter, absl::FunctionRef<void(c
 
 absl::StatusOr<std::vector<std::string>> MemoryStore::jobs() {
   std::vector<std::string> names;
-  const absl::ReaderMutexLock lock(&mutex_);
+  const Lock lock(mutex_);
   names.reserve(by_job_.size());
   for (const auto& [name, runs] : by_job_) names.push_back(name);
   return names;

@@ -9,9 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "aggregator/store/store.h"
+#include "lib/base/mutex.h"
 
 namespace kleptometrics::aggregator {
 
@@ -32,13 +31,13 @@ class MemoryStore final : public Store {
   using Position = std::pair<Nanos, Uuid>;
   using Ordered = std::map<Position, Entry, std::greater<>>;
 
-  Applied apply(const Snapshot& snapshot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  const Ordered& ordered(const std::string& job) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  Applied apply(const Snapshot& snapshot) KLEPTO_REQUIRES(mutex_);
+  const Ordered& ordered(const std::string& job) const KLEPTO_REQUIRES(mutex_);
 
-  absl::Mutex mutex_;
-  std::map<Uuid, Entry> by_id_ ABSL_GUARDED_BY(mutex_);
-  Ordered all_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, Ordered> by_job_ ABSL_GUARDED_BY(mutex_);
+  Mutex mutex_;
+  std::map<Uuid, Entry> by_id_ KLEPTO_GUARDED_BY(mutex_);
+  Ordered all_ KLEPTO_GUARDED_BY(mutex_);
+  std::map<std::string, Ordered> by_job_ KLEPTO_GUARDED_BY(mutex_);
 };
 
 }  // namespace kleptometrics::aggregator

@@ -1,5 +1,5 @@
 // Where runs are kept. One interface, every back end a leaf folder: deleting its folder and its line in
-// open_store.cc removes it. The contract is semantic, not relational, and tests/store/contract_test.cc proves
+// open_store.cc removes it. The contract is semantic, not relational, and tests/aggregator/store/ proves
 // it for every back end.
 //
 // commit() is called by one thread (the committer); everything else by any thread at any time.

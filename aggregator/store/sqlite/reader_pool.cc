@@ -5,15 +5,17 @@
 namespace kleptometrics::aggregator::sqlite {
 
 ReaderPool::Lease ReaderPool::borrow() {
-  const absl::MutexLock lock(&mutex_, absl::Condition(this, &ReaderPool::any_idle));
+  const Lock lock(mutex_);
+  while (idle_.empty()) returned_.wait(mutex_);
   Connection connection = std::move(idle_.back());
   idle_.pop_back();
   return {*this, std::move(connection)};
 }
 
 void ReaderPool::give_back(Connection connection) {
-  const absl::MutexLock lock(&mutex_);
+  const Lock lock(mutex_);
   idle_.push_back(std::move(connection));  // room is there since the start: never allocates
+  returned_.notify_one();
 }
 
 }  // namespace kleptometrics::aggregator::sqlite

@@ -3,9 +3,8 @@
 
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "aggregator/store/sqlite/connection.h"
+#include "lib/base/mutex.h"
 
 namespace kleptometrics::aggregator::sqlite {
 
@@ -32,10 +31,10 @@ class ReaderPool {
 
  private:
   void give_back(Connection connection);
-  bool any_idle() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !idle_.empty(); }
 
-  absl::Mutex mutex_;
-  std::vector<Connection> idle_ ABSL_GUARDED_BY(mutex_);
+  Mutex mutex_;
+  Condition returned_;
+  std::vector<Connection> idle_ KLEPTO_GUARDED_BY(mutex_);
 };
 
 }  // namespace kleptometrics::aggregator::sqlite

@@ -3,19 +3,18 @@
 #include <map>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "aggregator/base/absl_view.h"
-#include "aggregator/model/utf8.h"
 #include "aggregator/store/apply.h"
 #include "aggregator/store/sqlite/connection.h"
 #include "aggregator/store/sqlite/file.h"
+#include "aggregator/store/sqlite/health.h"
 #include "aggregator/store/sqlite/reader_pool.h"
 #include "aggregator/store/sqlite/schema.h"
 #include "aggregator/store/sqlite/select.h"
 #include "aggregator/store/sqlite/status.h"
 #include "aggregator/wire/wire.h"
+#include "lib/base/mutex.h"
 
 namespace kleptometrics::aggregator {
 namespace {
@@ -59,18 +58,18 @@ class SqliteStore final : public Store {
 
   // The parts of commit(), inside a transaction.
   absl::Status apply_all(absl::Span<const Snapshot> snapshots, std::vector<Applied>& applied)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
-  absl::StatusOr<Applied> apply(const Snapshot& snapshot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
-  absl::Status insert(const Snapshot& snapshot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
-  absl::Status update(std::int64_t key, const Snapshot& snapshot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
-  absl::StatusOr<std::int64_t> key_of_job(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
+      KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<Applied> apply(const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
+  absl::Status insert(const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
+  absl::Status update(std::int64_t key, const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<std::int64_t> key_of_job(const std::string& name) KLEPTO_REQUIRES(writing_);
 
   // Runs `body` in a transaction, keeps what came of it for ready(), and ends the store on what must not be
   // tried again.
-  absl::Status write(absl::FunctionRef<absl::Status()> body) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
-  absl::Status roll_back(absl::Status cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
-  void checkpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
-  absl::Status probe() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_);
+  absl::Status write(absl::FunctionRef<absl::Status()> body) KLEPTO_REQUIRES(writing_);
+  absl::Status roll_back(absl::Status cause) KLEPTO_REQUIRES(writing_);
+  void checkpoint() KLEPTO_REQUIRES(writing_);
+  absl::Status probe();
 
   // Calls `visit` with the runs of the filter in order until it returns false.
   absl::Status walk(const RunFilter& filter, const std::optional<RunCursor>& after,
@@ -79,22 +78,20 @@ class SqliteStore final : public Store {
 
   const std::string path_;
   const sqlite::FileLock lock_;  // let go last
-  absl::Mutex writing_;
-  Connection writer_ ABSL_GUARDED_BY(writing_);
-  Keys job_keys_ ABSL_GUARDED_BY(writing_);        // of committed jobs, and of those of the open transaction
-  absl::Status broken_ ABSL_GUARDED_BY(writing_);  // not OK: nothing is written ever again
-  absl::Status last_ ABSL_GUARDED_BY(writing_);    // what came of the last attempt to write
-  int log_pages_ ABSL_GUARDED_BY(writing_) = 0;    // length of the log after the last commit
+  Mutex writing_;
+  Connection writer_ KLEPTO_GUARDED_BY(writing_);
+  Keys job_keys_ KLEPTO_GUARDED_BY(writing_);      // of committed jobs, and of those of the open transaction
+  int log_pages_ KLEPTO_GUARDED_BY(writing_) = 0;  // length of the log after the last commit
+  sqlite::Health health_;
   ReaderPool readers_;
 };
 
 // A store that has failed for good says so; one whose last commit found no room tries a small write of its
 // own.
 absl::Status SqliteStore::ready() {
-  if (writing_.TryLock()) {
-    const absl::Status status = !broken_.ok() ? broken_ : last_.ok() ? absl::OkStatus() : probe();
-    writing_.Unlock();
-    if (!status.ok()) return status;
+  if (absl::Status status = health_.ended(); !status.ok()) return status;
+  if (!health_.last().ok()) {
+    if (absl::Status status = probe(); !status.ok()) return status;
   }
   ReaderPool::Lease reader = readers_.borrow();
   return within(doing("read"), reader->value("SELECT count(*) FROM (SELECT 1 FROM runs LIMIT 1)").status());
@@ -102,19 +99,20 @@ absl::Status SqliteStore::ready() {
 
 absl::Status SqliteStore::probe() {
   const std::string touch = absl::StrCat("PRAGMA user_version=", sqlite::kSchemaVersion);
+  const Lock lock(writing_);
+  if (absl::Status status = health_.ended(); !status.ok()) return status;
   return within(doing("write to"),
-                write([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_) { return writer_.exec(touch.c_str()); }));
+                write([&]() KLEPTO_REQUIRES(writing_) { return writer_.exec(touch.c_str()); }));
 }
 
 absl::StatusOr<std::vector<Applied>> SqliteStore::commit(absl::Span<const Snapshot> snapshots) {
   std::vector<Applied> applied;
   if (snapshots.empty()) return applied;
   applied.reserve(snapshots.size());
-  const absl::MutexLock lock(&writing_);
-  if (!broken_.ok()) return broken_;
-  const absl::Status status =
-      within(doing("commit to"),
-             write([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writing_) { return apply_all(snapshots, applied); }));
+  const Lock lock(writing_);
+  if (absl::Status status = health_.ended(); !status.ok()) return status;
+  const absl::Status status = within(
+      doing("commit to"), write([&]() KLEPTO_REQUIRES(writing_) { return apply_all(snapshots, applied); }));
   if (!status.ok()) return status;
   checkpoint();
   return applied;
@@ -125,7 +123,7 @@ absl::Status SqliteStore::write(absl::FunctionRef<absl::Status()> body) {
   if (status.ok()) status = body();
   if (status.ok()) status = writer_.exec("COMMIT");
   if (!status.ok()) status = roll_back(std::move(status));
-  last_ = status;
+  health_.note(status);
   return status;
 }
 
@@ -133,11 +131,13 @@ absl::Status SqliteStore::roll_back(absl::Status cause) {
   job_keys_.clear();  // some may be of jobs that are gone now
   if (sqlite3_get_autocommit(writer_.raw()) == 0) {
     const absl::Status undone = writer_.exec("ROLLBACK");
-    if (!undone.ok() && sqlite3_get_autocommit(writer_.raw()) == 0) cause = within("roll back", undone);
+    if (!undone.ok() && sqlite3_get_autocommit(writer_.raw()) == 0) {
+      cause = absl::InternalError(absl::StrCat("roll back: ", undone.message()));
+    }
   }
   if (absl::IsUnavailable(cause)) return cause;
   if (!absl::IsInternal(cause)) cause = absl::DataLossError(cause.message());
-  broken_ = within(doing("an earlier commit to"), cause);
+  health_.end(within(doing("an earlier commit to"), cause));
   return cause;
 }
 
@@ -149,7 +149,7 @@ void SqliteStore::checkpoint() {
       sqlite3_wal_checkpoint_v2(writer_.raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   const absl::Status status =
       sqlite::status_of(code, writer_.raw(), doing("copy the log of an earlier commit into"));
-  if (!status.ok() && !absl::IsUnavailable(status)) broken_ = status;
+  if (!status.ok() && !absl::IsUnavailable(status)) health_.end(status);
 }
 
 absl::Status SqliteStore::apply_all(absl::Span<const Snapshot> snapshots, std::vector<Applied>& applied) {
@@ -339,7 +339,7 @@ absl::StatusOr<std::unique_ptr<Store>> open(const std::string& path, const Sqlit
 
 absl::StatusOr<std::unique_ptr<Store>> open_sqlite(std::string_view path, const SqliteOptions& options) {
   absl::StatusOr<std::unique_ptr<Store>> store = open(std::string(path), options);
-  if (!store.ok()) return within(absl::StrCat("open sqlite ", quoted(path)), store.status());
+  if (!store.ok()) return within(absl::StrCat("open sqlite ", absl_view(path)), store.status());
   return store;
 }
 

@@ -1,4 +1,5 @@
 // A seeded random walk through every call of the interface, compared with a model too simple to be wrong.
+#include <algorithm>
 #include <map>
 #include <random>
 
@@ -41,7 +42,7 @@ struct Model {
     std::vector<std::string> names;
     for (const auto& [id, run] : runs) names.push_back(run.job);
     std::ranges::sort(names);
-    names.erase(std::ranges::unique(names).begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
     return names;
   }
 };

@@ -149,7 +149,7 @@ TEST_CASE("a push with too many runs is refused as a whole, before any is built"
 }
 
 TEST_CASE("a push whose shared strings would fill the memory is refused as a whole") {
-  v1::PushRequest push = push_of_many(limits::batch_runs_max);
+  v1::PushRequest push = push_of_many(10'000);
   for (int i = 0; i < 16; ++i)
     push.add_strings(std::string(limits::label_value_bytes_max, static_cast<char>('a' + i)));
   for (v1::Run& run : *push.mutable_runs()) {

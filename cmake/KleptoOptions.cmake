@@ -28,6 +28,8 @@ endif()
 add_library(klepto_warnings INTERFACE)
 target_compile_options(klepto_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
+  # GCC 12 sees an overlap in every `"text" + std::string()` (its bug 105651, mended in 13).
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>
   $<$<BOOL:${KLEPTO_WERROR}>:-Werror>)
 
 if(KLEPTO_SANITIZE STREQUAL "address")

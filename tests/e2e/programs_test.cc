@@ -45,7 +45,7 @@ TEST_CASE("The program of the README becomes history that can be asked") {
   CHECK(stats.at("high").at("run_id") == run.at("id"));
 }
 
-TEST_CASE("An index of a folder is built, timed by step and counted; a failure on purpose has its reason") {
+TEST_CASE("An index of a folder is built, timed by step and counted, and a failure on purpose has its reason") {
   const Daemon daemon;
   const std::string root = KLEPTO_SOURCE_DIR "/lib";
   const std::string output = daemon.dir() / "index";

@@ -53,7 +53,7 @@ TEST_CASE("health and readiness are told") {
   CHECK(api.send("HEAD", "/-/healthy").status == 200);
 }
 
-TEST_CASE("a full disk is worth a retry; the process is healthy, but not ready") {
+TEST_CASE("a full disk is worth a retry, and the process is healthy, but not ready") {
   TroubledApi api;
   api.trouble.commit_error = absl::UnavailableError("disk full");
   api.trouble.ready_error = absl::UnavailableError("disk full");

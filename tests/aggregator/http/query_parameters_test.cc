@@ -88,7 +88,7 @@ TEST_CASE("labels and the rest fill the filter") {
   CHECK(filter.build_id == "7f3c");
 }
 
-TEST_CASE("states are a list; any is a word for outcomes alone") {
+TEST_CASE("states are a list, and any is a word for outcomes alone") {
   const Request request = asking({{"state", "failed,crashed"}, {"outcome", "any"}});
   QueryParameters parameters(request, kNow);
   CHECK(parameters.states("state") == std::vector<State>{State::kFailed, State::kCrashed});

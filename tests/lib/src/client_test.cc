@@ -59,7 +59,7 @@ TEST_CASE("A push that fails is tried again, each time after a longer wait, unti
   CHECK(stats.pending == 0);
 }
 
-TEST_CASE("What the aggregator puts off stays and is sent again; what it refuses is given up and told") {
+TEST_CASE("What the aggregator puts off stays and is sent again, and what it refuses is given up and told") {
   std::vector<std::string> errors;
   ClientOptions options;
   options.on_error = [&](std::string_view message) { errors.emplace_back(message); };

@@ -104,7 +104,7 @@ TEST_CASE("fail() fails the run with its first message, and the scope goes on") 
   CHECK(run.failure().message() == "disk full");
 }
 
-TEST_CASE("An exception that leaves the scope fails the run; one that is caught within fails its step alone") {
+TEST_CASE("An exception that leaves the scope fails the run, and one that is caught within fails its step alone") {
   ClientFixture f;
   try {
     Run run(*f.client, "billing");
@@ -154,7 +154,7 @@ TEST_CASE("A run can be canceled, and a non-zero exit code fails it") {
   CHECK(run.failure().kind() == v1::FAILURE_KIND_EXIT_CODE);
 }
 
-TEST_CASE("Steps nest, repeat and add up; names that look like paths do not") {
+TEST_CASE("Steps nest, repeat and add up, and names that look like paths do not") {
   ClientFixture f;
   {
     Run run(*f.client, "billing");

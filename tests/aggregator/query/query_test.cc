@@ -126,7 +126,8 @@ TEST_CASE("without any run every list is empty") {
   History history;
   REQUIRE(history.names({}).empty());
   REQUIRE(history.query.runs({}, std::nullopt, 10)->runs.empty());
-  REQUIRE(history.query.stats({})->count == 0);
+  const StatsRequest of_all;
+  REQUIRE(history.query.stats(of_all)->count == 0);
 }
 
 TEST_CASE("a run is found by its id") {
@@ -297,7 +298,8 @@ TEST_CASE("errors of the store come through") {
   }
   SECTION("scan") {
     history.store.scan_error = busy;
-    REQUIRE(history.query.stats({}).status() == busy);
+    const StatsRequest of_all;
+    REQUIRE(history.query.stats(of_all).status() == busy);
     REQUIRE(history.query.job("job").status() == busy);
     REQUIRE(history.query.jobs({}).status() == busy);
   }

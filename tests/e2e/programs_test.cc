@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include "kleptometrics/kleptometrics.h"
@@ -141,4 +142,23 @@ TEST_CASE("A job without the library is timed by HTTP alone") {
   CHECK(run.at("failure").at("message") == "tape full");
   CHECK(run.at("counters").at("files") == 3);
   CHECK(run.at("duration_seconds") >= 0);
+}
+
+TEST_CASE("An aggregator that hangs holds up nobody, and gets everything once it goes on") {
+  const Daemon daemon;
+  kleptometrics::ClientOptions options;
+  options.endpoint = daemon.endpoint();
+  options.spool_dir = daemon.dir() / "spool";
+  options.flush_timeout = std::chrono::milliseconds(50);
+  auto client = std::make_unique<kleptometrics::Client>(options);
+  { kleptometrics::Run run(*client, "before"); }
+  CHECK(client->flush(std::chrono::seconds(20)));
+  ::kill(daemon.pid(), SIGSTOP);
+  for (int i = 0; i < 100; ++i) kleptometrics::Run run(*client, "meanwhile");
+  CHECK_FALSE(client->flush(std::chrono::milliseconds(50)));
+  { kleptometrics::Client hasty(options); kleptometrics::Run run(hasty, "hasty"); }  // its end waits 50 ms, not for ever
+  ::kill(daemon.pid(), SIGCONT);
+  CHECK(client->flush(std::chrono::seconds(30)));
+  CHECK(daemon.json("/api/v1/jobs/meanwhile/stats").at("count") == 100);
+  CHECK(client->stats().dropped == 0);
 }

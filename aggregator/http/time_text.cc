@@ -118,7 +118,8 @@ std::int64_t unit_seconds(char unit) {
 
 std::string instant_text(Nanos at) {
   const std::int64_t seconds = floor_divide(at, kNanosPerSecond);
-  const auto fraction = static_cast<std::uint64_t>(at - seconds * kNanosPerSecond);
+  const Nanos remainder = at % kNanosPerSecond;  // of the sign of `at`
+  const auto fraction = static_cast<std::uint64_t>(remainder < 0 ? remainder + kNanosPerSecond : remainder);
   const std::int64_t day = floor_divide(seconds, kSecondsPerDay);
   const auto within_day = static_cast<std::uint64_t>(seconds - day * kSecondsPerDay);
   const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(day))};

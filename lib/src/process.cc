@@ -19,8 +19,10 @@ namespace internal {
 namespace {
 
 // Everything that belongs to one process. A forked child forgets it and makes its own; it is never freed, since
-// threads and static objects may still use it while the process ends.
+// threads and static objects may still use it while the process ends, but stays in a list, so that no leak checker of
+// the host takes it for lost.
 struct Process {
+  Process* before = nullptr;
   std::once_flag prepared;
   std::once_flag client_made;
   std::unique_ptr<Client> client;  // the process-wide one
@@ -29,6 +31,7 @@ struct Process {
 };
 
 std::atomic<Process*> the_process{nullptr};
+std::atomic<Process*> forgotten{nullptr};  // the newest of them
 std::atomic<std::uint64_t> generation{1};
 
 // Null without memory.
@@ -42,10 +45,17 @@ Process* process() noexcept {
   return current;
 }
 
-// In the child, before fork() returns there: the parent's state is forgotten, not touched.
+// The process that was, now in the list, or null.
+Process* forget_process() noexcept {
+  Process* was = the_process.exchange(nullptr, std::memory_order_acq_rel);
+  if (was != nullptr) was->before = forgotten.exchange(was, std::memory_order_acq_rel);
+  return was;
+}
+
+// In the child, before fork() returns there: the parent's state is set aside, no lock of it is touched.
 void after_fork_in_child() noexcept {
   generation.fetch_add(1, std::memory_order_relaxed);
-  the_process.store(nullptr, std::memory_order_release);
+  forget_process();
 }
 
 std::vector<std::shared_ptr<ClientState>> living_clients(Process& current) {
@@ -60,7 +70,7 @@ std::vector<std::shared_ptr<ClientState>> living_clients(Process& current) {
 // first client; what records later than this gets a new client, whose journal the aggregator picks up.
 void at_exit(int status, void* of_generation) noexcept {
   if (reinterpret_cast<std::uintptr_t>(of_generation) != fork_generation()) return;  // inherited by a child
-  Process* current = the_process.exchange(nullptr, std::memory_order_acq_rel);
+  Process* current = forget_process();
   if (current == nullptr) return;
   try {
     const auto clients = living_clients(*current);

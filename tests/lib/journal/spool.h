@@ -1,7 +1,6 @@
 // A spool directory of a test's own, and short words for what the tests of the journal do with it.
 #pragma once
 
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "lib/journal/format.h"
 #include "lib/journal/journal.h"
 #include "tests/support/catch.h"
+#include "tests/support/temp_dir.h"
 
 namespace kleptometrics::journal::test {
 
@@ -43,26 +43,14 @@ inline Contents contents_of(const Writer& writer) { return parsed(bytes_of(write
 
 class Spool {
  public:
-  Spool() {
-    std::string name = (std::filesystem::temp_directory_path() / "klepto-journal-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Spool() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Spool(const Spool&) = delete;
-  Spool& operator=(const Spool&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path path() const { return dir_.path(); }
   std::size_t file_count() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path()), {}));
   }
 
   Writer::Options options(std::size_t bytes = kSmall) const {
     Writer::Options options;
-    options.directory = path_.string();
+    options.directory = dir_.path();
     options.bytes = bytes;
     return options;
   }
@@ -79,7 +67,7 @@ class Spool {
   }
 
  private:
-  std::filesystem::path path_;
+  tests::TempDir dir_;
 };
 
 // A forked process that runs `body` and exits with what it returns. It must not use Catch's macros.

@@ -22,6 +22,7 @@
 
 #include "aggregator/http/guard/fd.h"
 #include "aggregator/http/guard/server.h"
+#include "tests/support/temp_dir.h"
 
 namespace kleptometrics::aggregator::http::guard {
 
@@ -133,23 +134,10 @@ inline std::string post_head(std::size_t bytes, std::string_view more = "") {
 }
 inline std::string post(std::string_view body) { return post_head(body.size()) + std::string(body); }
 
-// A folder of its own for socket files, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    char name[] = "/tmp/klepto-guard-XXXXXX";
-    if (::mkdtemp(name) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    ::unlink(file().c_str());
-    ::rmdir(path_.c_str());
-  }
-  std::string file() const { return path_ + "/s"; }
-
- private:
-  std::string path_;
+// A folder of its own for a socket file.
+struct TemporaryFolder {
+  tests::TempDir dir;
+  std::string file() const { return dir / "s"; }
 };
 
 // Answers `METHOD path key=value,…;type;body`, with three paths that do something else.

@@ -91,22 +91,27 @@ void RunState::begin() {
 
 void RunState::end(const Ending& ending) noexcept {
   if (!client->active()) return;  // also: in a forked child, whose copies do nothing
-  State state = State::kSucceeded;
-  bool told = false;
-  std::string message;
+  Ended result;
   {
     const Lock lock(mutex_);
     if (ended_.load(std::memory_order_relaxed)) return;
-    quietly([&] {
-      told = failure_kind_ == FailureKind::kReported;  // its hook was called by fail()
-      state = final_state(ending);
-      record(state, client->clock.now());
-      message = failure_message_;
-    });
+    result = record_end(ending);
     ended_.store(true, std::memory_order_relaxed);
   }
   client->ended(this);
-  if (state == State::kFailed && !told) call(HookKind::kFailure, {}, message, state);
+  if (result.state == State::kFailed && !result.told) call(HookKind::kFailure, {}, result.message, result.state);
+}
+
+RunState::Ended RunState::record_end(const Ending& ending) noexcept {
+  Ended result;
+  try {
+    result.told = failure_kind_ == FailureKind::kReported;  // its hook was called by fail()
+    result.state = final_state(ending);
+    record(result.state, client->clock.now());
+    result.message = failure_message_;
+  } catch (...) {  // no memory: the run will be found open in the journal
+  }
+  return result;
 }
 
 State RunState::final_state(const Ending& ending) {

@@ -69,7 +69,14 @@ struct RunState : std::enable_shared_from_this<RunState> {
     std::vector<std::unique_ptr<StepNode>> nodes;  // in order of first use; under the run's mutex
   };
 
+  struct Ended {
+    State state = State::kSucceeded;
+    bool told = false;  // the failure hook knows already
+    std::string message;
+  };
+
   void record(State state, const TimePoint& now) KLEPTO_REQUIRES(mutex_);
+  Ended record_end(const Ending& ending) noexcept KLEPTO_REQUIRES(mutex_);
   Snapshot describe(State state, const TimePoint& now) const KLEPTO_REQUIRES(mutex_);
   void describe_steps(Snapshot& out) const KLEPTO_REQUIRES(mutex_);
   void describe_usage(Snapshot& out) const KLEPTO_REQUIRES(mutex_);

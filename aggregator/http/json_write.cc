@@ -85,9 +85,9 @@ void put_times(Json& json, const Run& run) {
 }
 
 void put_maps(Json& json, const Run& run) {
-  if (!run.labels.empty()) {
+  if (const Labels all = effective_labels(run); !all.empty()) {
     Json& labels = json["labels"] = Json::object();
-    for (const auto& [key, value] : run.labels) labels[key] = value;
+    for (const auto& [key, value] : all) labels[key] = value;
   }
   if (!run.counters.empty()) {
     Json& counters = json["counters"] = Json::object();
@@ -106,7 +106,7 @@ Json run_of(const Run& run, Steps steps) {
   put_times(json, run);
   put_number(json, "progress", run.progress);
   if (run.exit_code) json["exit_code"] = *run.exit_code;
-  if (run.failure) json["failure"] = failure_of(*run.failure);
+  if (const auto failure = effective_failure(run)) json["failure"] = failure_of(*failure);
   put_maps(json, run);
   if (steps == Steps::kWith && !run.steps.empty()) {
     Json& list = json["steps"] = Json::array();

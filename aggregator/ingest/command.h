@@ -14,8 +14,8 @@
 
 namespace kleptometrics::aggregator {
 
-// A snapshot by a reporter that keeps its own revisions: the client library, a forwarding aggregator, a
-// verdict. Valid (model/run.h, validate).
+// A snapshot by a reporter that keeps its own revisions: the client library, a forwarding aggregator (with the
+// annotations that it knows), a verdict. Valid (model/run.h, validate).
 struct ApplySnapshot {
   Run run;
 };
@@ -29,8 +29,8 @@ struct ReportRun {
   bool started_at_given = false;
 };
 
-// Fields to merge into a run. Of a run owned by the client library, and of a terminal run, only
-// labels and failure.message may be added to.
+// Fields to merge into a run. To a run owned by the client library, and to a terminal run, only labels and
+// failure.message may be added, as annotations.
 struct PatchRun {
   Uuid id;
   std::optional<State> state;
@@ -39,7 +39,7 @@ struct PatchRun {
   std::optional<double> progress;
   std::optional<std::int32_t> exit_code;
   std::optional<FailureKind> failure_kind;
-  std::optional<std::string> failure_message;
+  std::optional<std::string> failure_message;  // empty, where it is an annotation: takes an earlier one back
   std::optional<int> failure_signal;
   std::map<std::string, std::string, std::less<>> labels;  // added or replaced
   std::map<std::string, double, std::less<>> counters;     // set

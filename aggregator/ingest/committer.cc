@@ -8,7 +8,7 @@
 
 #include "aggregator/base/log.h"
 #include "aggregator/ingest/resolve.h"
-#include "aggregator/wire/wire.h"
+#include "aggregator/store/apply.h"
 
 namespace kleptometrics::aggregator {
 namespace {
@@ -20,8 +20,7 @@ using Work = std::variant<Snapshot, ReportRun, PatchRun>;
 
 Work prepare(Command command, Nanos wall) {
   if (auto* apply = std::get_if<ApplySnapshot>(&command)) {
-    std::string bytes = wire::encode_run(apply->run);
-    return Snapshot{std::move(apply->run), std::move(bytes)};
+    return snapshot_of(std::move(apply->run));
   }
   if (auto* patch = std::get_if<PatchRun>(&command)) return std::move(*patch);
   auto& report = std::get<ReportRun>(command);
@@ -119,7 +118,7 @@ absl::Status Committer::Group::add_report(const ReportRun& report, Nanos wall, O
   if (outcome.kind != Outcome::Kind::kAccepted || !may_appear(report.run.job, outcome))
     return absl::OkStatus();
   run = outcome.run;
-  take({*run, wire::encode_run(*run)}, outcome);
+  take(snapshot_of(*run), outcome);
   return absl::OkStatus();
 }
 
@@ -130,7 +129,7 @@ absl::Status Committer::Group::add_patch(const PatchRun& patch, Nanos wall, Outc
   outcome = resolve_patch(patch, run ? &*run : nullptr, wall);
   if (outcome.kind != Outcome::Kind::kAccepted) return absl::OkStatus();
   run = outcome.run;
-  take({*run, wire::encode_run(*run)}, outcome);
+  take(snapshot_of(*run), outcome);
   return absl::OkStatus();
 }
 
@@ -146,11 +145,12 @@ absl::Status Committer::Group::remember(const Snapshot& snapshot) {
   auto stored = lookup(snapshot.run.id);
   if (!stored.ok()) return stored.status();
   std::optional<Run>& run = **stored;
-  if (run) {
-    if (run->job != snapshot.run.job || run->started_at != snapshot.run.started_at) return absl::OkStatus();
-    if (!supersedes(snapshot.run, snapshot.bytes, *run, wire::encode_run(*run))) return absl::OkStatus();
+  if (!run) {
+    run = snapshot.run;
+    return absl::OkStatus();
   }
-  run = snapshot.run;
+  const Snapshot known = snapshot_of(*run);
+  run = merged(snapshot, known, judge(snapshot, known)).run;
   return absl::OkStatus();
 }
 

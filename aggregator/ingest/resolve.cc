@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "aggregator/wire/wire.h"
+#include "lib/base/limits.h"
 
 namespace kleptometrics::aggregator {
 namespace {
@@ -57,20 +58,20 @@ Outcome accept(Run run) {
   return outcome;
 }
 
+// Gives `revision` the next one; or why there is none.
+std::optional<Outcome> advance(std::uint64_t& revision, const std::string& field) {
+  if (revision == std::numeric_limits<std::uint64_t>::max()) {
+    return conflict(field, "the run has the highest revision there is; it cannot change any more");
+  }
+  ++revision;
+  return std::nullopt;
+}
+
 // accept() with its end filled in; valid before the arithmetic of that, and after.
 Outcome settle(Run run, Nanos now) {
   if (auto fault = fault_of(run)) return *std::move(fault);
   fill_end(run, now);
   return accept(std::move(run));
-}
-
-// Gives `run` the next revision after `stored`; or why there is none.
-std::optional<Outcome> advance(Run& run, const Run& stored) {
-  if (stored.revision == std::numeric_limits<std::uint64_t>::max()) {
-    return conflict("revision", "the run has the highest revision there is; it cannot change any more");
-  }
-  run.revision = stored.revision + 1;
-  return std::nullopt;
 }
 
 // An aggregator concluded how the run ended; its reporter now says so itself. What the verdict guessed goes.
@@ -160,13 +161,23 @@ Outcome report_new(Run run, bool started_at_given, Nanos now) {
   return outcome;
 }
 
+// What readers see, in the place of a snapshot.
+Run effective(Run run) {
+  run.labels = effective_labels(run);
+  run.failure = effective_failure(run);
+  run.annotations = {};
+  return run;
+}
+
 // The sender keeps revisions: a whole snapshot.
 Outcome report_revision(Run run, const Run& stored, Nanos now) {
   run.started_at = stored.started_at;
   if (terminal(run.state) && rank(run) == rank(stored)) keep_end(run, stored);
   Outcome outcome = settle(std::move(run), now);
   if (outcome.kind != Outcome::Kind::kAccepted) return outcome;
-  if (supersedes(*outcome.run, wire::encode_run(*outcome.run), stored, wire::encode_run(stored)))
+  // An exported run that comes back has the annotations among its labels.
+  if (effective(*outcome.run) == effective(stored)) return duplicate(stored);
+  if (supersedes(*outcome.run, wire::encode_snapshot(*outcome.run), stored, wire::encode_snapshot(stored)))
     return outcome;
   return duplicate(stored);
 }
@@ -181,7 +192,7 @@ Outcome report_next(Run run, const Run& stored, Nanos now) {
     return conflict("state", "the run has ended as `" + std::string(name_of(stored.state)) +
                                  "`; to correct it, send it whole with a higher revision");
   }
-  if (auto refused = advance(run, stored)) return *std::move(refused);
+  if (auto refused = advance(run.revision, "revision")) return *std::move(refused);
   return settle(std::move(run), now);
 }
 
@@ -225,16 +236,47 @@ std::string_view closed_change(const Run& run, const Run& stored) {
 
 // Why a patch of a run that takes additions alone cannot be; nullopt if it only adds.
 std::optional<Outcome> refuse_closed(const Run& run, const Run& stored) {
+  std::string field(closed_change(run, stored));
+  if (field.empty()) return std::nullopt;
   const bool library = stored.reporter == Reporter::kLibrary;
-  const std::string field(closed_change(run, stored));
-  if (!field.empty()) {
-    return conflict(field, library ? "the run is owned by the client library"
-                                   : "the run has ended as `" + std::string(name_of(stored.state)) +
-                                         "`; labels and failure.message may still be added");
+  const std::string why = library ? "the run is owned by the client library"
+                                  : "the run has ended as `" + std::string(name_of(stored.state)) + "`";
+  return conflict(std::move(field), why + "; labels and failure.message may still be added");
+}
+
+// `run` with the labels and the message of the patch among its annotations, as far as readers do not see
+// them already.
+Run annotated(Run run, const PatchRun& patch) {
+  Annotations& added = run.annotations;
+  for (const auto& [key, value] : patch.labels) {
+    const std::string* const seen = effective_label(run, key);
+    if (seen == nullptr || *seen != value) added.labels.insert_or_assign(key, value);
   }
-  if (terminal(stored.state)) return std::nullopt;
-  return conflict(run.labels != stored.labels ? "labels" : "failure.message",
-                  "the run is still being written by its program; add labels when it has ended");
+  if (!patch.failure_message) return run;
+  const std::optional<Failure> seen = effective_failure(run);
+  if (!seen || seen->message != *patch.failure_message) added.failure_message = *patch.failure_message;
+  return run;
+}
+
+// Gives what differs its next revision; or why there is none.
+std::optional<Outcome> advance_parts(Run& run, const Run& stored) {
+  if (run.annotations != stored.annotations) {
+    if (auto refused = advance(run.annotations.revision, "annotations.revision")) return refused;
+  }
+  const Annotations annotations = std::exchange(run.annotations, stored.annotations);
+  std::optional<Outcome> refused;
+  if (run != stored) refused = advance(run.revision, "revision");
+  run.annotations = annotations;
+  return refused;
+}
+
+// A patch may not add beyond the bound that each part has.
+std::optional<Outcome> refuse_many(const Run& run, const Run& stored) {
+  const std::size_t count = effective_labels(run).size();
+  if (count <= limits::label_count_max || count <= effective_labels(stored).size()) return std::nullopt;
+  return reject(Why::kInvalid, "labels",
+                "the run would have " + std::to_string(count) + " labels; at most " +
+                    std::to_string(limits::label_count_max) + " are allowed");
 }
 
 }  // namespace
@@ -252,6 +294,7 @@ Outcome resolve_report(const ReportRun& report, const Run* stored, Nanos now) {
   Run run = report.run;
   run.reporter = Reporter::kHttp;
   run.verdict = false;
+  run.annotations = stored != nullptr ? stored->annotations : Annotations{};
   if (!report.started_at_given) run.started_at = 0;
   if (auto fault = fault_of(run)) return *std::move(fault);
   if (stored == nullptr) return report_new(std::move(run), report.started_at_given, now);
@@ -268,13 +311,17 @@ Outcome resolve_patch(const PatchRun& patch, const Run* stored, Nanos now) {
   if (stored == nullptr) return reject(Why::kNotFound, "id", "there is no run " + patch.id.text());
   const bool http = stored->reporter == Reporter::kHttp;
   const bool over = http && patch.state && overrules(*patch.state, *stored);
-  Run run = patched(over ? without_verdict(*stored) : *stored, patch);
-  if (run == *stored) return duplicate(*stored);
   const bool closed = !over && (!http || terminal(stored->state));
+  Run run = patched(over ? without_verdict(*stored) : *stored, patch);
   if (closed) {
     if (auto refused = refuse_closed(run, *stored)) return *std::move(refused);
+    run = *stored;
   }
-  if (auto refused = advance(run, *stored)) return *std::move(refused);
+  // Of an open run: those that stand in front of what the patch has just set.
+  run = annotated(std::move(run), patch);
+  if (run == *stored) return duplicate(*stored);
+  if (auto refused = refuse_many(run, *stored)) return *std::move(refused);
+  if (auto refused = advance_parts(run, *stored)) return *std::move(refused);
   return closed ? accept(std::move(run)) : settle(std::move(run), now);
 }
 

@@ -2,8 +2,8 @@
 // one writer of such runs, so this is where revisions are given and ends are filled in. Pure: no store, no
 // clock; the committer asks it, with its single thread making sure that `stored` is the truth.
 //
-// Both answer an Outcome. kAccepted: `run` is the snapshot to commit, valid, newer than the stored one by
-// the merge order. kDuplicate: `run` is the stored run, nothing to commit. kRejected: `why`, `field` and
+// Both answer an Outcome. kAccepted: `run` is what to commit, valid, its snapshot or its annotations newer than
+// the stored ones by their merge orders. kDuplicate: `run` is the stored run, nothing to commit. kRejected: `why`, `field` and
 // `detail`. Never kDeferred. `stored` may be null: the run is unknown. `now` is a wall clock.
 #pragma once
 
@@ -21,13 +21,15 @@ Outcome reject(Outcome::Why why, std::string field, std::string detail);
 // sender says, else the difference, where it may be that the sender contradicts itself (rejected,
 // `finished_at`). A known run: another job or start, or one of the client library's, is a conflict. Without a
 // revision: what says nothing new, and a start told after the end, is a duplicate; changing an ended run is a
-// conflict (`state`). With a revision: the merge order decides.
+// conflict (`state`). With a revision: the merge order decides, but that readers see no difference is a
+// duplicate. Annotations stay as they are: what was added stands over what a report says.
 Outcome resolve_report(const ReportRun& report, const Run* stored, Nanos now);
 
-// Merges the fields given. What changes nothing is a duplicate, so a patch may be sent again. Of a run that
-// ended, whoever reported it, labels and failure.message alone may change (revision + 1 within its rank);
-// anything else is a conflict that names the field. A run of the client library is not patched while it runs:
-// its program is the one writer of its revisions.
+// Merges the fields given. What changes nothing is a duplicate, so a patch may be sent again. To a run that
+// ended, whoever reported it, and to one of the client library, which is the one writer of its snapshots,
+// labels and failure.message alone may be added: they become annotations (revision + 1), the snapshot stays
+// as it is. Anything else is a conflict that names the field. No patch leaves a run with more than
+// label_count_max effective labels, unless it had more already and the patch adds none.
 Outcome resolve_patch(const PatchRun& patch, const Run* stored, Nanos now);
 
 }  // namespace kleptometrics::aggregator

@@ -35,6 +35,28 @@ std::optional<FailureKind> failure_kind_of(std::string_view name) {
   return value_in<FailureKind>(kFailureKinds, name);
 }
 
+Labels effective_labels(const Run& run) {
+  Labels labels = run.annotations.labels;
+  labels.insert(run.labels.begin(), run.labels.end());
+  return labels;
+}
+
+const std::string* effective_label(const Run& run, std::string_view key) {
+  for (const Labels* labels : {&run.annotations.labels, &run.labels}) {
+    if (const auto label = labels->find(key); label != labels->end()) return &label->second;
+  }
+  return nullptr;
+}
+
+std::optional<Failure> effective_failure(const Run& run) {
+  std::optional<Failure> failure = run.failure;
+  const std::string& message = run.annotations.failure_message;
+  if (message.empty()) return failure;
+  if (!failure && (run.state == State::kFailed || run.state == State::kCrashed)) failure.emplace();
+  if (failure) failure->message = message;
+  return failure;
+}
+
 int rank(const Run& run) {
   if (!terminal(run.state)) return 0;
   return run.verdict ? 1 : 2;

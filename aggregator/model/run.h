@@ -31,6 +31,8 @@ std::optional<State> state_of(std::string_view name);
 std::optional<FailureKind> failure_kind_of(std::string_view name);
 inline bool terminal(State state) { return state != State::kRunning; }
 
+using Labels = std::map<std::string, std::string, std::less<>>;
+
 struct Failure {
   FailureKind kind = FailureKind::kReported;
   std::string message;
@@ -59,7 +61,18 @@ struct Resources {
   bool operator==(const Resources&) const = default;
 };
 
-// A snapshot of the whole run so far.
+// What others than the reporter added over HTTP (PATCH). No part of the snapshot: it merges by itself, so that
+// neither a later snapshot takes an addition away, nor an addition gets in the way of the reporter's own
+// revisions. Readers see the two laid over each other: see effective_labels().
+struct Annotations {
+  std::uint64_t revision = 0;  // 0: nothing was ever added
+  Labels labels{};
+  std::string failure_message{};  // empty: none
+  bool operator==(const Annotations&) const = default;
+};
+
+// A run as it is stored and travels: a snapshot of the whole run so far, and what was added to it. The fields
+// are the snapshot's; whoever answers questions about labels or the failure asks the effective ones below.
 struct Run {
   Uuid id;
   std::string job;
@@ -76,7 +89,7 @@ struct Run {
   std::optional<double> progress;
   std::optional<std::int32_t> exit_code;
   std::optional<Failure> failure;
-  std::map<std::string, std::string, std::less<>> labels;
+  Labels labels;
   std::map<std::string, double, std::less<>> counters;
   std::vector<Step> steps;
   Resources resources;
@@ -85,6 +98,7 @@ struct Run {
   std::string program;
   std::string version;
   std::string build_id;
+  Annotations annotations;
   bool operator==(const Run&) const = default;
 
   // Start minus schedule; negative when early; unknown without a schedule.
@@ -94,11 +108,23 @@ struct Run {
   }
 };
 
+// The labels that readers see: the snapshot's, those added afterwards in place of its own of the same key. At
+// most 2 * label_count_max, though a patch adds none beyond label_count_max: a program that goes on
+// labelling its run must be neither refused for an addition that was acknowledged, nor cut short by it.
+Labels effective_labels(const Run& run);
+// One of them; null if the run has none of this key. Points into the run.
+const std::string* effective_label(const Run& run, std::string_view key);
+// The failure that readers see: the snapshot's, with the message that was added afterwards in place of its
+// own. A run that failed or crashed without one has then a reported one; a run that did not fail has none,
+// whatever was added: the message waits for a snapshot that says it failed.
+std::optional<Failure> effective_failure(const Run& run);
+
 // First key of the merge order: running (0) < verdict (1) < the reporter's own terminal state (2).
 int rank(const Run& run);
 
 // Place of a snapshot in the merge order (run.proto) among the snapshots of the same run: the greater is the
-// newer. `bytes` is the canonical serialisation (aggregator/wire), which the key only points to.
+// newer. `bytes` is the canonical serialisation (aggregator/wire, encode_snapshot: without annotations), which
+// the key only points to.
 struct MergeKey {
   int rank = 0;
   std::uint64_t revision = 0;
@@ -106,7 +132,15 @@ struct MergeKey {
   auto operator<=>(const MergeKey&) const = default;
 };
 
-// True if the first snapshot of a run is newer than the second: the merge order of whole runs.
+// The same of annotations among those of the same run; `bytes` by encode_annotations.
+struct AnnotationsKey {
+  std::uint64_t revision = 0;
+  std::string_view bytes;
+  auto operator<=>(const AnnotationsKey&) const = default;
+};
+
+// True if the first snapshot of a run is newer than the second: the merge order of snapshots, which leaves
+// annotations out.
 bool supersedes(const Run& incoming, std::string_view incoming_bytes, const Run& stored,
                 std::string_view stored_bytes);
 
@@ -126,7 +160,7 @@ inline constexpr Nanos kNanosEnd = 9'200'000'000'000'000'000;
 // Checks everything that the limits (lib/base/limits.h) and the meaning of the fields ask of one run; nullopt
 // if it is fine, else the first fault. What HTTP fills in itself (revision, the end of a terminal run) is
 // asked of the library alone. A running run may carry a duration (so far) and a failure (fail() was called),
-// not an end.
+// not an end. The labels of the snapshot and the added ones are bounded each by itself, as they merge.
 std::optional<FieldError> validate(const Run& run);
 
 }  // namespace kleptometrics::aggregator

@@ -126,13 +126,25 @@ Fault check_failure(const Run& run) {
   return check_text("failure.message", run.failure->message, limits::failure_message_bytes_max);
 }
 
-Fault check_labels(const Run& run) {
-  if (auto error = check_many("labels", run.labels.size(), limits::label_count_max)) return error;
-  for (const auto& [key, value] : run.labels) {
+Fault check_each_label(const Labels& labels) {
+  if (auto error = check_many("labels", labels.size(), limits::label_count_max)) return error;
+  for (const auto& [key, value] : labels) {
     if (auto error = check_name("labels", key, limits::label_key_bytes_max)) return error;
     if (auto error = check_text("labels." + key, value, limits::label_value_bytes_max)) return error;
   }
   return std::nullopt;
+}
+
+Fault check_labels(const Run& run) { return check_each_label(run.labels); }
+
+// JSON knows nothing of annotations: what is at fault is named by where it is shown.
+Fault check_annotations(const Run& run) {
+  const Annotations& added = run.annotations;
+  if (added.revision == 0 && added != Annotations{}) {
+    return fault("annotations.revision", "annotations.revision is 0; revisions count from 1");
+  }
+  if (auto error = check_each_label(added.labels)) return error;
+  return check_text("failure.message", added.failure_message, limits::failure_message_bytes_max);
 }
 
 Fault check_counters(const Run& run) {
@@ -221,7 +233,8 @@ bool valid_job_name(std::string_view name) {
 
 std::optional<FieldError> validate(const Run& run) {
   for (const auto check : {check_identity, check_state, check_times, check_end, check_progress, check_failure,
-                           check_labels, check_counters, check_steps, check_resources, check_program}) {
+                           check_labels, check_counters, check_steps, check_resources, check_program,
+                           check_annotations}) {
     if (auto error = check(run)) return error;
   }
   return std::nullopt;

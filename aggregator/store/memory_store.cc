@@ -6,13 +6,14 @@ namespace kleptometrics::aggregator {
 
 Applied MemoryStore::apply(const Snapshot& snapshot) {
   const Run& run = snapshot.run;
+  Entry entry;
   if (const auto found = by_id_.find(run.id); found != by_id_.end()) {
-    const Snapshot& stored = *found->second;
-    const Applied applied = judge(
-        snapshot, {stored.run.job == run.job, stored.run.started_at == run.started_at, merge_key(stored)});
-    if (applied != Applied::kAccepted) return applied;
+    const Judgement judgement = judge(snapshot, *found->second);
+    if (judgement.applied != Applied::kAccepted) return judgement.applied;
+    entry = std::make_shared<const Snapshot>(merged(snapshot, *found->second, judgement));
+  } else {
+    entry = std::make_shared<const Snapshot>(snapshot);
   }
-  const auto entry = std::make_shared<const Snapshot>(snapshot);
   const Position position{run.started_at, run.id};
   by_id_[run.id] = entry;
   all_[position] = entry;

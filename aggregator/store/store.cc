@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "aggregator/wire/wire.h"
+
 namespace kleptometrics::aggregator {
 namespace {
 
@@ -10,11 +12,17 @@ bool equal_if_asked(const std::string& asked, const std::string& value) {
 }
 
 bool has_label(const Run& run, const std::pair<std::string, std::string>& asked) {
-  const auto label = run.labels.find(asked.first);
-  return label != run.labels.end() && label->second == asked.second;
+  const std::string* const label = effective_label(run, asked.first);
+  return label != nullptr && *label == asked.second;
 }
 
 }  // namespace
+
+Snapshot snapshot_of(Run run) {
+  std::string bytes = wire::encode_snapshot(run);
+  std::string annotation_bytes = wire::encode_annotations(run.annotations);
+  return {std::move(run), std::move(bytes), std::move(annotation_bytes)};
+}
 
 bool matches(const RunFilter& filter, const Run& run) {
   if (filter.since && run.started_at < *filter.since) return false;

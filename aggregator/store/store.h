@@ -26,15 +26,18 @@
 
 namespace kleptometrics::aggregator {
 
-// One snapshot on its way into the store, valid, with its canonical bytes (wire::encode_run).
+// One run on its way into the store, valid, with the canonical bytes of the two parts that merge apart: its
+// snapshot (wire::encode_snapshot) and what was added to it (wire::encode_annotations; mostly nothing).
 struct Snapshot {
   Run run;
   std::string bytes;
+  std::string annotation_bytes{};
 };
+Snapshot snapshot_of(Run run);
 
 enum class Applied {
-  kAccepted,    // the stored state changed
-  kDuplicate,   // it did not: a repeat or an older snapshot
+  kAccepted,    // the stored state changed: the snapshot, the annotations, or both are newer
+  kDuplicate,   // it did not: a repeat, or older
   kOtherJob,    // rejected: the id is known under another job
   kOtherStart,  // rejected: the id is known with another started_at
 };
@@ -50,7 +53,7 @@ struct RunFilter {
   std::string build_id{};
   std::vector<std::pair<std::string, std::string>> labels{};  // all must match
 };
-// True if the run is among those that the filter selects.
+// True if the run is among those that the filter selects. Labels are the effective ones (model/run.h).
 bool matches(const RunFilter& filter, const Run& run);
 
 // Position in the order of lists: newest start first, larger id first among equal starts.
@@ -68,8 +71,8 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // Applies the snapshots in order, all in one transaction, each by the merge order and at most once whoever
-  // resends it to whomever. On OK everything is durable (to the degree of the back end) and visible, and the
+  // Applies the snapshots in order, all in one transaction, each by the merge orders of its two parts and at
+  // most once whoever resends it to whomever. On OK everything is durable (to the degree of the back end) and visible, and the
   // answer has one entry a snapshot. On an error nothing was applied.
   virtual absl::StatusOr<std::vector<Applied>> commit(absl::Span<const Snapshot> snapshots) = 0;
 

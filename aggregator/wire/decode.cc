@@ -41,7 +41,16 @@ class RunReader {
 
   bool read() {
     return read_identity() && read_outcome() && read_labels() && read_counters() && read_steps() &&
-           read_program();
+           read_program() && read_annotations();
+  }
+  // The annotations alone, of a run that may hold nothing else.
+  bool read_annotations() {
+    const v1::Annotations& in = in_.annotations();
+    Annotations& out = run_.annotations;
+    out.revision = in.revision();
+    out.failure_message = in.failure_message();
+    text_bytes_ += in.failure_message().size();
+    return read_each_label(in.labels(), out.labels);
   }
   Run take() { return std::move(run_); }
   FieldError fault() { return std::move(fault_); }
@@ -128,16 +137,18 @@ class RunReader {
     return true;
   }
 
-  bool read_labels() {
-    if (!read_many("labels", in_.labels_size(), limits::label_count_max)) return false;
-    for (const v1::Label& label : in_.labels()) {
+  bool read_labels() { return read_each_label(in_.labels(), run_.labels); }
+
+  bool read_each_label(const google::protobuf::RepeatedPtrField<v1::Label>& labels, Labels& out) {
+    if (!read_many("labels", labels.size(), limits::label_count_max)) return false;
+    for (const v1::Label& label : labels) {
       std::string key;
       std::string value;
       if (!read_text("labels", label.key(), limits::label_key_bytes_max, key) ||
           !read_text("labels", label.value(), limits::label_value_bytes_max, value)) {
         return false;
       }
-      const auto [known, added] = run_.labels.try_emplace(std::move(key), std::move(value));
+      const auto [known, added] = out.try_emplace(std::move(key), std::move(value));
       if (!added) return fail("labels", absl::StrCat("the run has two labels named ", quoted(known->first)));
     }
     return true;
@@ -266,12 +277,28 @@ absl::Status parse(std::string_view bytes, v1::PushRequest& request) {
   return absl::OkStatus();
 }
 
+// The one run of `bytes`, of which `read` reads all or a part.
+absl::StatusOr<Run> decode_stored(std::string_view bytes, bool (RunReader::*read)()) {
+  google::protobuf::Arena arena;
+  auto& request = *google::protobuf::Arena::CreateMessage<v1::PushRequest>(&arena);
+  if (const absl::Status status = parse(bytes, request); !status.ok()) {
+    return absl::DataLossError(absl::StrCat("decode a stored run: ", status.message()));
+  }
+  if (request.runs_size() != 1) {
+    return absl::DataLossError(absl::StrCat("decode a stored run: found ", request.runs_size(), " runs"));
+  }
+  RunReader reader(request, request.runs(0), Check::kFormOnly);
+  if (!(reader.*read)())
+    return absl::DataLossError(absl::StrCat("decode a stored run: ", reader.fault().detail));
+  return reader.take();
+}
+
 Decoded decode_one(RunReader& reader) {
   if (!reader.read()) return reader.fault();
   Run run = reader.take();
   if (auto fault = validate(run)) return *std::move(fault);
   if (reader.encoded_bytes_bound() > limits::run_bytes_max) {
-    const std::size_t size = encode_run(run).size();
+    const std::size_t size = encode_snapshot(run).size();
     if (size > limits::run_bytes_max) {
       return FieldError{
           "", absl::StrCat("the run has ", size, " bytes; at most ", limits::run_bytes_max, " are allowed")};
@@ -282,19 +309,13 @@ Decoded decode_one(RunReader& reader) {
 
 }  // namespace
 
-absl::StatusOr<Run> decode_run(std::string_view bytes) {
-  google::protobuf::Arena arena;
-  auto& request = *google::protobuf::Arena::CreateMessage<v1::PushRequest>(&arena);
-  if (const absl::Status status = parse(bytes, request); !status.ok()) {
-    return absl::DataLossError(absl::StrCat("decode a stored run: ", status.message()));
-  }
-  if (request.runs_size() != 1) {
-    return absl::DataLossError(absl::StrCat("decode a stored run: found ", request.runs_size(), " runs"));
-  }
-  RunReader reader(request, request.runs(0), Check::kFormOnly);
-  if (!reader.read())
-    return absl::DataLossError(absl::StrCat("decode a stored run: ", reader.fault().detail));
-  return reader.take();
+absl::StatusOr<Run> decode_run(std::string_view bytes) { return decode_stored(bytes, &RunReader::read); }
+
+absl::StatusOr<Annotations> decode_annotations(std::string_view bytes) {
+  if (bytes.empty()) return Annotations();
+  absl::StatusOr<Run> run = decode_stored(bytes, &RunReader::read_annotations);
+  if (!run.ok()) return run.status();
+  return std::move(run->annotations);
 }
 
 absl::StatusOr<std::vector<Decoded>> decode_push(std::string_view bytes) {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kArenaStartBytes = 4096;  // on the stack; holds a plain run whole
 
-// Writes one run into a request of its own. Strings get their index when first used, so the order of the
+// Writes one run, or a part of it, into a request of its own. Strings get their index when first used, so the order of the
 // calls in write() is part of the canonical form.
 class Encoder {
  public:
@@ -24,11 +24,7 @@ class Encoder {
     write_identity(run);
     write_times(run);
     write_outcome(run);
-    for (const auto& [key, value] : run.labels) {
-      v1::Label& label = *out_.add_labels();
-      label.set_key(index(key));
-      label.set_value(index(value));
-    }
+    for (const auto& [key, value] : run.labels) write_label(*out_.add_labels(), key, value);
     for (const auto& [name, value] : run.counters) {
       v1::Counter& counter = *out_.add_counters();
       counter.set_name(index(name));
@@ -43,6 +39,15 @@ class Encoder {
     out_.set_build_id(index(run.build_id));
   }
 
+  // After write(), where both are called.
+  void write(const Annotations& annotations) {
+    if (annotations == Annotations{}) return;
+    v1::Annotations& out = *out_.mutable_annotations();
+    out.set_revision(annotations.revision);
+    for (const auto& [key, value] : annotations.labels) write_label(*out.add_labels(), key, value);
+    out.set_failure_message(annotations.failure_message);
+  }
+
  private:
   std::uint32_t index(std::string_view text) {
     if (text.empty()) return 0;
@@ -50,6 +55,11 @@ class Encoder {
         indices_.try_emplace(text, static_cast<std::uint32_t>(request_.strings_size()));
     if (added) request_.add_strings(text.data(), text.size());
     return known->second;
+  }
+
+  void write_label(v1::Label& label, std::string_view key, std::string_view value) {
+    label.set_key(index(key));
+    label.set_value(index(value));
   }
 
   void write_identity(const Run& run) {
@@ -111,14 +121,32 @@ class Encoder {
   std::unordered_map<std::string_view, std::uint32_t> indices_;
 };
 
-}  // namespace
-
-std::string encode_run(const Run& run) {
+template <typename Write>
+std::string encoded(Write write) {
   char start[kArenaStartBytes];
   google::protobuf::Arena arena(start, sizeof start);
   auto* request = google::protobuf::Arena::CreateMessage<v1::PushRequest>(&arena);
-  Encoder(*request).write(run);
+  Encoder encoder(*request);
+  write(encoder);
   return request->SerializeAsString();
+}
+
+}  // namespace
+
+std::string encode_run(const Run& run) {
+  return encoded([&](Encoder& encoder) {
+    encoder.write(run);
+    encoder.write(run.annotations);
+  });
+}
+
+std::string encode_snapshot(const Run& run) {
+  return encoded([&](Encoder& encoder) { encoder.write(run); });
+}
+
+std::string encode_annotations(const Annotations& annotations) {
+  if (annotations == Annotations{}) return {};
+  return encoded([&](Encoder& encoder) { encoder.write(annotations); });
 }
 
 std::string encode_result(const PushResult& result) {

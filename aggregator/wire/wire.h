@@ -18,12 +18,17 @@ namespace kleptometrics::aggregator::wire {
 
 // Canonical bytes of one run: a PushRequest that holds it alone, strings interned in order of first use,
 // fields in order of their numbers (strings are used in that order too: job, labels, counters, steps, host,
-// …). Equal runs give equal bytes, in every build that knows the same fields. The last key of the merge
-// order, and how a store keeps a run.
+// …). Equal runs give equal bytes, in every build that knows the same fields.
 std::string encode_run(const Run& run);
-// Reads what encode_run wrote, by this build or an older or newer one; limits are not checked again. DataLoss
-// if it is not that.
+// The two parts of a run that merge apart, each in the same form as if the run held nothing else: the last
+// keys of the merge orders, and how a store keeps a run. No annotations: no bytes. Of a run without them
+// encode_snapshot and encode_run are the same.
+std::string encode_snapshot(const Run& run);
+std::string encode_annotations(const Annotations& annotations);
+// Reads what encode_run or encode_snapshot wrote, by this build or an older or newer one; limits are not
+// checked again. DataLoss if it is not that. decode_annotations the same of encode_annotations.
 absl::StatusOr<Run> decode_run(std::string_view bytes);
+absl::StatusOr<Annotations> decode_annotations(std::string_view bytes);
 
 // One run of a push: either decoded and valid, or at fault.
 using Decoded = std::variant<Run, FieldError>;
@@ -34,8 +39,9 @@ inline constexpr std::size_t push_decoded_bytes_max = 128U << 20U;
 
 // Decodes a PushRequest. InvalidArgument if the message as a whole cannot be read (the whole push is then
 // at fault): not protobuf, a text that is not UTF-8, strings[0] not empty, more than limits::batch_runs_max
-// runs, more than push_decoded_bytes_max. Otherwise one entry a run, in order, each validated and within
-// limits::run_bytes_max. Unknown fields are ignored.
+// runs, more than push_decoded_bytes_max. Otherwise one entry a run, in order, each validated and its snapshot
+// within limits::run_bytes_max (annotations are bounded by themselves, and must not make a run too large
+// that was taken without them). Unknown fields are ignored.
 absl::StatusOr<std::vector<Decoded>> decode_push(std::string_view bytes);
 
 struct Rejection {

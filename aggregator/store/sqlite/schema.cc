@@ -26,7 +26,9 @@ CREATE TABLE runs(
   state INTEGER NOT NULL,
   rank INTEGER NOT NULL,         -- of the merge order
   revision INTEGER NOT NULL,     -- unsigned, its bits kept
-  bytes BLOB NOT NULL            -- canonical: the truth
+  annotated INTEGER NOT NULL,    -- revision of the annotations, likewise; 0: none
+  annotations BLOB NOT NULL,     -- canonical, mostly empty; before what may be long, to be read without it
+  bytes BLOB NOT NULL            -- the snapshot, canonical: with the annotations the truth
 ) STRICT;
 CREATE INDEX runs_by_job ON runs(job, started_at, id);
 CREATE INDEX runs_by_start ON runs(started_at, id);

@@ -28,6 +28,16 @@ constexpr int kCheckpointPages = 4000;   // 16 MiB of log between two checkpoint
 constexpr int kLogBytesKept = 64 << 20;  // a log that a long read let grow is cut back to this
 constexpr int kWriterCacheKiB = 32 << 10;
 
+// The run of a row whose columns are its bytes and its annotations.
+absl::StatusOr<Run> run_of(const Execution& row) {
+  absl::StatusOr<Run> run = wire::decode_run(row.blob(0));
+  if (!run.ok() || row.blob(1).empty()) return run;
+  absl::StatusOr<Annotations> annotations = wire::decode_annotations(row.blob(1));
+  if (!annotations.ok()) return annotations.status();
+  run->annotations = *std::move(annotations);
+  return run;
+}
+
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::string path, sqlite::FileLock lock, Connection writer, std::vector<Connection> readers)
@@ -61,7 +71,10 @@ class SqliteStore final : public Store {
       KLEPTO_REQUIRES(writing_);
   absl::StatusOr<Applied> apply(const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
   absl::Status insert(const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
-  absl::Status update(std::int64_t key, const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<Judgement> judge_stored(const Snapshot& snapshot, std::int64_t& key)
+      KLEPTO_REQUIRES(writing_);
+  absl::Status update_snapshot(std::int64_t key, const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
+  absl::Status update_annotations(std::int64_t key, const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
   absl::StatusOr<std::int64_t> key_of_job(const std::string& name) KLEPTO_REQUIRES(writing_);
 
   // Runs `body` in a transaction, keeps what came of it for ready(), and ends the store on what must not be
@@ -162,28 +175,40 @@ absl::Status SqliteStore::apply_all(absl::Span<const Snapshot> snapshots, std::v
 }
 
 absl::StatusOr<Applied> SqliteStore::apply(const Snapshot& snapshot) {
+  std::int64_t key = 0;
+  const absl::StatusOr<Judgement> judgement = judge_stored(snapshot, key);
+  if (!judgement.ok()) return judgement.status();
+  absl::Status status;
+  if (key == 0) {
+    status = insert(snapshot);
+  } else {
+    if (judgement->snapshot) status = update_snapshot(key, snapshot);
+    if (judgement->annotations && status.ok()) status = update_annotations(key, snapshot);
+  }
+  if (!status.ok()) return status;
+  return judgement->applied;
+}
+
+// What the snapshot does to the run of its id, and the key of that; 0 if there is none.
+absl::StatusOr<Judgement> SqliteStore::judge_stored(const Snapshot& snapshot, std::int64_t& key) {
   const auto statement = writer_.prepare(
-      "SELECT runs.key, jobs.name = ?2, started_at, rank, revision, bytes"
+      "SELECT runs.key, jobs.name = ?2, started_at, rank, revision, bytes, annotated, annotations"
       " FROM runs JOIN jobs ON jobs.key = runs.job WHERE id = ?1");
   if (!statement.ok()) return statement.status();
-  std::int64_t key = 0;
-  {
-    Execution known(*statement);
-    known.bind_blob(1, snapshot.run.id.view()).bind_text(2, snapshot.run.job);
-    if (known.next()) {
-      key = known.integer(0);
-      const MergeKey stored{static_cast<int>(known.integer(3)), static_cast<std::uint64_t>(known.integer(4)),
-                            known.blob(5)};
-      const Applied applied =
-          judge(snapshot, {known.integer(1) != 0, known.integer(2) == snapshot.run.started_at, stored});
-      if (applied != Applied::kAccepted) return applied;
-    } else if (!known.status().ok()) {
-      return known.status();
-    }
+  Execution stored(*statement);
+  stored.bind_blob(1, snapshot.run.id.view()).bind_text(2, snapshot.run.job);
+  if (!stored.next()) {
+    if (!stored.status().ok()) return stored.status();
+    return Judgement{Applied::kAccepted, true, true};
   }
-  const absl::Status status = key != 0 ? update(key, snapshot) : insert(snapshot);
-  if (!status.ok()) return status;
-  return Applied::kAccepted;
+  key = stored.integer(0);
+  Known known;
+  known.same_job = stored.integer(1) != 0;
+  known.same_start = stored.integer(2) == snapshot.run.started_at;
+  known.snapshot = {static_cast<int>(stored.integer(3)), static_cast<std::uint64_t>(stored.integer(4)),
+                    stored.blob(5)};
+  known.annotations = {static_cast<std::uint64_t>(stored.integer(6)), stored.blob(7)};
+  return judge(snapshot, known);
 }
 
 absl::Status SqliteStore::insert(const Snapshot& snapshot) {
@@ -191,17 +216,18 @@ absl::Status SqliteStore::insert(const Snapshot& snapshot) {
   const absl::StatusOr<std::int64_t> job = key_of_job(run.job);
   if (!job.ok()) return job.status();
   const auto statement = writer_.prepare(
-      "INSERT INTO runs(id, job, started_at, state, rank, revision, bytes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
-      "?7)");
+      "INSERT INTO runs(id, job, started_at, state, rank, revision, bytes, annotated, annotations)"
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
   if (!statement.ok()) return statement.status();
   Execution insert(*statement);
   insert.bind_blob(1, run.id.view()).bind(2, *job).bind(3, run.started_at);
   insert.bind(4, static_cast<int>(run.state)).bind(5, rank(run));
   insert.bind(6, static_cast<std::int64_t>(run.revision)).bind_blob(7, snapshot.bytes);
+  insert.bind(8, static_cast<std::int64_t>(run.annotations.revision)).bind_blob(9, snapshot.annotation_bytes);
   return insert.run();
 }
 
-absl::Status SqliteStore::update(std::int64_t key, const Snapshot& snapshot) {
+absl::Status SqliteStore::update_snapshot(std::int64_t key, const Snapshot& snapshot) {
   const Run& run = snapshot.run;
   const auto statement =
       writer_.prepare("UPDATE runs SET state = ?2, rank = ?3, revision = ?4, bytes = ?5 WHERE key = ?1");
@@ -209,6 +235,16 @@ absl::Status SqliteStore::update(std::int64_t key, const Snapshot& snapshot) {
   Execution update(*statement);
   update.bind(1, key).bind(2, static_cast<int>(run.state)).bind(3, rank(run));
   update.bind(4, static_cast<std::int64_t>(run.revision)).bind_blob(5, snapshot.bytes);
+  return update.run();
+}
+
+absl::Status SqliteStore::update_annotations(std::int64_t key, const Snapshot& snapshot) {
+  const auto statement =
+      writer_.prepare("UPDATE runs SET annotated = ?2, annotations = ?3 WHERE key = ?1");
+  if (!statement.ok()) return statement.status();
+  Execution update(*statement);
+  update.bind(1, key).bind(2, static_cast<std::int64_t>(snapshot.run.annotations.revision));
+  update.bind_blob(3, snapshot.annotation_bytes);
   return update.run();
 }
 
@@ -227,14 +263,14 @@ absl::StatusOr<std::int64_t> SqliteStore::key_of_job(const std::string& name) {
 
 absl::StatusOr<std::optional<Run>> SqliteStore::run(const Uuid& id) {
   ReaderPool::Lease reader = readers_.borrow();
-  const auto statement = reader->prepare("SELECT bytes FROM runs WHERE id = ?1");
+  const auto statement = reader->prepare("SELECT bytes, annotations FROM runs WHERE id = ?1");
   if (!statement.ok()) return within(doing("read"), statement.status());
   Execution query(*statement);
   if (!query.bind_blob(1, id.view()).next()) {
     if (!query.status().ok()) return within(doing("read"), query.status());
     return std::optional<Run>();
   }
-  absl::StatusOr<Run> run = wire::decode_run(query.blob(0));
+  absl::StatusOr<Run> run = run_of(query);
   if (!run.ok()) return within(doing("read"), run.status());
   return std::optional<Run>(*std::move(run));
 }
@@ -247,7 +283,7 @@ absl::Status SqliteStore::walk(const RunFilter& filter, const std::optional<RunC
   Execution query(*statement);
   sqlite::bind_select(query, filter, after);
   while (query.next()) {
-    absl::StatusOr<Run> run = wire::decode_run(query.blob(0));
+    absl::StatusOr<Run> run = run_of(query);
     if (!run.ok()) return within(doing("read"), run.status());
     if (matches(filter, *run) && !visit(*std::move(run))) break;
   }

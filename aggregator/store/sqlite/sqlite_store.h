@@ -1,7 +1,8 @@
-// Runs kept in one SQLite file: the default of a sidecar. The canonical bytes of a run are the truth; columns
-// hold only what filters, order and merging need. WAL with synchronous=FULL: a commit is durable when it
-// returns. One writer connection, a few readers; the files PATH, PATH-wal, PATH-shm and PATH-lock belong to
-// this process while the store lives, and are readable by their owner alone.
+// Runs kept in one SQLite file: the default of a sidecar. The canonical bytes of a run, those of its snapshot
+// and of its annotations apart, are the truth; columns hold only what filters, order and merging need. WAL with
+// synchronous=FULL: a commit is durable when it returns. One writer connection, a few readers; the files PATH,
+// PATH-wal, PATH-shm and PATH-lock belong to this process while the store lives, and are readable by their
+// owner alone.
 #pragma once
 
 #include <cstdint>

@@ -144,16 +144,38 @@ TEST_CASE("what a run that ended says stays") {
   CHECK(at(api.get(path_of(id)), "/state") == "succeeded");
 }
 
-TEST_CASE("a run of the client library is not patched while it runs") {
+TEST_CASE("to a run that its program writes labels and a message may be added, and nothing else") {
   const ApiFixture api;
   Run run;
   run.id = *Uuid::parse(kAnId);
   run.job = "nightly";
   run.revision = 1;
   run.started_at = api.clock.now().wall;
-  REQUIRE(api.send("POST", "/api/v1/runs", wire::encode_run(run), "application/x-protobuf").status == 200);
+  const auto push = [&] {
+    return api.send("POST", "/api/v1/runs", wire::encode_run(run), "application/x-protobuf").status;
+  };
+  REQUIRE(push() == 200);
   CHECK(api.patch(path_of(kAnId), R"({"progress":0.5})").status == 409);
   CHECK(api.patch(path_of(kAnId), R"({"state":"succeeded"})").status == 409);
+  const auto patched = api.patch(path_of(kAnId), R"({"labels":{"ticket":"OPS-1"},"failure":{"message":"known bug"}})");
+  CHECK(patched.status == 200);
+  CHECK(at(patched, "/labels/ticket") == "OPS-1");
+  run.revision = 2;
+  run.labels["region"] = "eu";
+  REQUIRE(push() == 200);
+  run.revision = 3;
+  run.state = State::kFailed;
+  run.failure = Failure{FailureKind::kException, "an exception", 0};
+  run.finished_at = run.started_at;
+  run.duration = 0;
+  REQUIRE(push() == 200);
+  const auto shown = api.get(path_of(kAnId));
+  CHECK(at(shown, "/state") == "failed");
+  CHECK(at(shown, "/labels/ticket") == "OPS-1");
+  CHECK(at(shown, "/labels/region") == "eu");
+  CHECK(at(shown, "/failure/kind") == "exception");
+  CHECK(at(shown, "/failure/message") == "known bug");
+  CHECK(at(api.get("/api/v1/runs?label.ticket=OPS-1"), "/runs/0/id") == kAnId);
 }
 
 TEST_CASE("a patch that cannot be is refused") {

@@ -86,15 +86,21 @@ TEST_CASE("a run reported over HTTP goes from start to end") {
   REQUIRE(door.store.commit_sizes.size() == commits);  // nothing to commit, nothing committed
 }
 
-TEST_CASE("labels may be added to a run of the library that has ended, and survive its being sent again") {
+TEST_CASE("labels may be added to a run of the library at any time, and survive whatever its program sends") {
   Door door;
+  PatchRun early = patch(1);
+  early.labels["owner"] = "ops";
+  door.one(snapshot(started("nightly", 1)));
+  REQUIRE(door.one(early).kind == Kind::kAccepted);
   const Run run = finished(started("nightly", 1), seconds(1));
   door.one(snapshot(run));
   PatchRun label = patch(1);
   label.labels["ticket"] = "42";
   REQUIRE(door.one(label).kind == Kind::kAccepted);
   REQUIRE(door.one(snapshot(run)).kind == Kind::kDuplicate);
-  REQUIRE(door.stored(1)->labels.at("ticket") == "42");
+  REQUIRE(door.stored(1)->state == State::kSucceeded);
+  REQUIRE(effective_labels(*door.stored(1)) == Labels{{"owner", "ops"}, {"ticket", "42"}});
+  REQUIRE(door.stored(1)->labels.empty());
 }
 
 TEST_CASE("while the store is unavailable nothing is applied, and then all of it") {

@@ -91,8 +91,9 @@ TEST_CASE("a patch sees the snapshot before it in the group") {
   const Outcomes outcomes = *door.submit({snapshot(run), label});
   REQUIRE(outcomes[0].kind == Kind::kAccepted);
   REQUIRE(outcomes[1].kind == Kind::kAccepted);
-  REQUIRE(door.stored(1)->labels.at("ticket") == "42");
-  REQUIRE(door.stored(1)->revision == run.revision + 1);
+  REQUIRE(door.stored(1)->annotations.labels.at("ticket") == "42");
+  REQUIRE(door.stored(1)->annotations.revision == 1);
+  REQUIRE(door.stored(1)->revision == run.revision);
 }
 
 TEST_CASE("a snapshot that the store will not take is not what a patch sees") {
@@ -108,7 +109,8 @@ TEST_CASE("a snapshot that the store will not take is not what a patch sees") {
   wrong.revision = wrong.state == State::kRunning ? 1 : 50;
   const Outcomes outcomes = *door.submit({snapshot(wrong), label});
   REQUIRE(outcomes[0].kind != Kind::kAccepted);
-  REQUIRE(outcomes[1].run->revision == run.revision + 1);
+  REQUIRE(outcomes[1].run->revision == run.revision);
+  REQUIRE(outcomes[1].run->annotations.revision == 1);
   REQUIRE(outcomes[1].run->job == "nightly");
   REQUIRE(door.stored(1) == outcomes[1].run);
 }

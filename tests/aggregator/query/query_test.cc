@@ -21,7 +21,7 @@ struct History {
   std::uint32_t runs = 0;
 
   void keep(const Run& run) {
-    const std::vector<Snapshot> one = {{run, wire::encode_run(run)}};
+    const std::vector<Snapshot> one = {snapshot_of(run)};
     REQUIRE(store.commit(one).ok());
   }
   // A run of the job `at` seconds after the first instant; those that ended took that many seconds plus one.

@@ -73,6 +73,47 @@ TEST_CASE("snapshots of one run within one commit are applied in order") {
   REQUIRE(shop.list().size() == 1);
 }
 
+TEST_CASE("what was added to a run outlives every snapshot, in whatever order they arrive") {
+  Shop shop(GENERATE(from_range(kinds())));
+  const Run first = started("import", 0);
+  Run second = first;
+  second.revision = 2;
+  const Run dead = verdict_on(second);
+  const Run ended = finished(second, seconds(6));
+  // Additions were made to different snapshots; the second of them knows the first.
+  const std::vector<Run> parts = {first, annotated(first, 1, "41"), annotated(dead, 2, "42"), dead, ended};
+  std::vector<std::size_t> order = {0, 1, 2, 3, 4};
+  std::uint32_t number = 0;
+  do {
+    Run expected = annotated(ended, 2, "42");
+    expected.id = id_of(++number);
+    for (const std::size_t at : order) {
+      Run part = parts[at];
+      part.id = expected.id;
+      shop.commit(part);
+    }
+    REQUIRE(shop.run(expected.id) == expected);
+    REQUIRE(shop.commit(expected) == kDuplicate);
+  } while (std::ranges::next_permutation(order).found);
+  shop.reopen();
+  REQUIRE(shop.run(id_of(1))->annotations.revision == 2);
+  RunFilter filter;
+  filter.labels = {{"ticket", "42"}};
+  REQUIRE(shop.list(filter).size() == number);
+  filter.labels = {{"ticket", "41"}};
+  REQUIRE(shop.list(filter).empty());
+}
+
+TEST_CASE("an addition alone changes a run, and the same again does not") {
+  Shop shop(GENERATE(from_range(kinds())));
+  const Run run = finished(started("import", 1), seconds(5));
+  REQUIRE(shop.commit(run) == kAccepted);
+  REQUIRE(shop.commit(annotated(run, 1)) == kAccepted);
+  REQUIRE(shop.commit(annotated(run, 1)) == kDuplicate);
+  REQUIRE(shop.commit(run) == kDuplicate);
+  REQUIRE(shop.run(run.id) == annotated(run, 1));
+}
+
 TEST_CASE("in whatever order the snapshots of a run arrive, the same is stored") {
   Shop shop(GENERATE(from_range(kinds())));
   const Run first = started("import", 0);

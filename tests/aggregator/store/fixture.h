@@ -27,7 +27,11 @@ struct Kind {
 inline std::vector<Kind> kinds() { return {{"memory", false}, {"sqlite", true}}; }
 inline std::ostream& operator<<(std::ostream& out, const Kind& kind) { return out << kind.name; }
 
-inline Snapshot snapshot_of(const Run& run) { return {run, wire::encode_run(run)}; }
+// The same snapshot with a label and a message added to it over HTTP, `revision` of them.
+inline Run annotated(Run run, std::uint64_t revision, const std::string& ticket = "42") {
+  run.annotations = {revision, {{"ticket", ticket}}, "message " + ticket};
+  return run;
+}
 
 inline Run verdict_on(Run run) {
   run = fakes::finished(std::move(run), fakes::seconds(1), State::kCrashed);

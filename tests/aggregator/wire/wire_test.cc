@@ -32,6 +32,10 @@ TEST_CASE("runs come back as they went") {
   Run verdict = finished(started("a", 1), seconds(1), State::kCrashed);
   verdict.verdict = true;
   REQUIRE(round_trip(verdict) == verdict);
+  Run added_to = full_run();
+  added_to.annotations = {3, {{"ticket", "42"}, {"region", "eu"}}, "known bug"};
+  REQUIRE(round_trip(added_to) == added_to);
+  REQUIRE(wire::encode_snapshot(added_to) == wire::encode_snapshot(full_run()));
   Run by_http = full_run();
   by_http.reporter = Reporter::kHttp;
   by_http.revision = ~std::uint64_t{0};

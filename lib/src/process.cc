@@ -23,7 +23,6 @@ namespace {
 // the host takes it for lost.
 struct Process {
   Process* before = nullptr;
-  std::once_flag prepared;
   std::once_flag client_made;
   std::unique_ptr<Client> client;  // the process-wide one
   Mutex mutex;
@@ -66,10 +65,17 @@ std::vector<std::shared_ptr<ClientState>> living_clients(Process& current) {
   return out;
 }
 
+// Each is to be done once in a program, its forked children included: they inherit it, and the loader's lock or that
+// of the handlers at exit could have been held by another thread of the parent when it forked. Not guarded statics,
+// whose guards could be held then too.
+std::atomic<bool> fork_hooked{false};
+std::atomic<bool> kept_loaded{false};
+std::atomic<bool> exit_hooked{false};
+
 // exit(status) or the return of main. Runs after the destructors of the static objects that were made after the
 // first client; what records later than this gets a new client, whose journal the aggregator picks up.
-void at_exit(int status, void* of_generation) noexcept {
-  if (reinterpret_cast<std::uintptr_t>(of_generation) != fork_generation()) return;  // inherited by a child
+void at_exit(int status, void*) noexcept {
+  exit_hooked.store(false);
   Process* current = forget_process();
   if (current == nullptr) return;
   try {
@@ -89,24 +95,14 @@ void keep_loaded() noexcept {
   ::dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
-void hook_exit() noexcept {
-  void* argument = reinterpret_cast<void*>(static_cast<std::uintptr_t>(fork_generation()));
-  ::on_exit(at_exit, argument);
-}
-
 }  // namespace
 
 std::uint64_t fork_generation() noexcept { return generation.load(std::memory_order_relaxed); }
 
 void prepare_process() noexcept {
-  static std::atomic<bool> fork_hooked{false};  // not a guarded static: its guard could be held at a fork
   if (!fork_hooked.exchange(true)) ::pthread_atfork(nullptr, nullptr, after_fork_in_child);
-  Process* current = process();
-  if (current == nullptr) return;
-  std::call_once(current->prepared, [] {
-    keep_loaded();
-    hook_exit();
-  });
+  if (!kept_loaded.exchange(true)) keep_loaded();
+  if (!exit_hooked.exchange(true)) ::on_exit(at_exit, nullptr);
 }
 
 void remember_client(const std::shared_ptr<ClientState>& client) {

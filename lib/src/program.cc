@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -43,18 +44,21 @@ std::string build_id_in(const unsigned char* note, std::size_t size) {
   return {};
 }
 
-// Called for each loaded object, the program itself first: stops after that one.
-int read_notes(dl_phdr_info* info, std::size_t, void* out) {
-  for (int i = 0; i < info->dlpi_phnum; ++i) {
-    const ElfW(Phdr)& segment = info->dlpi_phdr[i];
-    if (segment.p_type != PT_NOTE) continue;
-    const auto* note = reinterpret_cast<const unsigned char*>(info->dlpi_addr + segment.p_vaddr);
-    std::string id = build_id_in(note, segment.p_memsz);
-    if (id.empty()) continue;
-    *static_cast<std::string*>(out) = std::move(id);
-    break;
+// Of the executable itself, from what the kernel told it (getauxval(3)): dl_iterate_phdr would wait for the loader's
+// lock, which a thread of the parent may have held when this process was forked.
+std::string executable_build_id() {
+  const auto* segments = reinterpret_cast<const ElfW(Phdr)*>(::getauxval(AT_PHDR));
+  const std::size_t count = segments == nullptr ? 0 : ::getauxval(AT_PHNUM);
+  std::uintptr_t base = 0;  // where address 0 of the file was loaded; stays 0 in an executable that cannot be moved
+  for (std::size_t i = 0; i < count; ++i)
+    if (segments[i].p_type == PT_PHDR) base = reinterpret_cast<std::uintptr_t>(segments) - segments[i].p_vaddr;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (segments[i].p_type != PT_NOTE) continue;
+    const auto* note = reinterpret_cast<const unsigned char*>(base + segments[i].p_vaddr);
+    std::string id = build_id_in(note, segments[i].p_memsz);
+    if (!id.empty()) return id;
   }
-  return 1;
+  return {};
 }
 
 std::string executable_name() {
@@ -85,7 +89,7 @@ Program this_program() {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) == 0) program.host = host.data();
   program.name = executable_name();
-  ::dl_iterate_phdr(read_notes, &program.build_id);
+  program.build_id = executable_build_id();
   program.pid = static_cast<std::uint32_t>(::getpid());
   return program;
 }

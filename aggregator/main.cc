@@ -4,8 +4,8 @@
 //                 http -> query  -> store        a question is answered
 //                 watch -> ingest                journals of dead programs are picked up
 //
-// Parts are started from the store outwards and stopped from the sockets inwards, so that nothing that is running lacks what
-// it needs. Exit codes: 0 after SIGTERM or SIGINT, 1 for what cannot be started or go on.
+// Parts are started from the store outwards and stopped from the sockets inwards, so that nothing that is running lacks
+// what it needs. Exit codes: 0 after SIGTERM or SIGINT, 1 for what cannot be started or go on.
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -47,10 +47,11 @@ ABSL_FLAG(std::string, socket, "auto",
           "/run/kleptometrics/kleptometrics.sock (open to all local users), else "
           "$XDG_RUNTIME_DIR/kleptometrics/kleptometrics.sock, without that variable kleptometrics.sock in the state "
           "directory");
-ABSL_FLAG(std::string, store, "auto",
-          "where runs are kept: sqlite:PATH, or memory: (gone at the end). auto: sqlite:runs.db in the state directory, "
-          "which is /var/lib/kleptometrics as root, else $XDG_STATE_HOME/kleptometrics or "
-          "~/.local/state/kleptometrics");
+ABSL_FLAG(
+    std::string, store, "auto",
+    "where runs are kept: sqlite:PATH, or memory: (gone at the end). auto: sqlite:runs.db in the state directory, "
+    "which is /var/lib/kleptometrics as root, else $XDG_STATE_HOME/kleptometrics or "
+    "~/.local/state/kleptometrics");
 ABSL_FLAG(std::string, spool_dir, "auto",
           "directory whose journals of dead programs are picked up; empty for none. auto: as root "
           "/var/spool/kleptometrics with a directory a user, else spool in the state directory");
@@ -173,9 +174,8 @@ absl::Status run(Settings settings) {
   if (!committer.ok()) return committer.status();
   query::Query query(**store);
   const http::Api api(**committer, query, **store, clock);
-  auto server = http::guard::Server::create(
-      {settings.listen, settings.socket, settings.socket_mode, {}},
-      [&api](const http::Request& request) { return api.handle(request); });
+  auto server = http::guard::Server::create({settings.listen, settings.socket, settings.socket_mode, {}},
+                                            [&api](const http::Request& request) { return api.handle(request); });
   if (!server.ok()) return server.status();
   SpoolWatcher watcher(settings.spool_dir, **committer, clock);
 

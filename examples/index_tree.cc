@@ -120,9 +120,7 @@ std::string read(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-bool is_text(std::string_view content) {
-  return content.substr(0, 4096).find('\0') == std::string_view::npos;
-}
+bool is_text(std::string_view content) { return content.substr(0, 4096).find('\0') == std::string_view::npos; }
 
 bool in_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
@@ -154,8 +152,7 @@ class Reader {
 
   std::vector<Words> read_all(unsigned threads) {
     std::vector<std::future<Words>> parts;
-    for (unsigned i = 1; i < threads; ++i)
-      parts.push_back(std::async(std::launch::async, [this] { return work(); }));
+    for (unsigned i = 1; i < threads; ++i) parts.push_back(std::async(std::launch::async, [this] { return work(); }));
     std::vector<Words> words;
     words.push_back(work());
     for (std::future<Words>& part : parts) words.push_back(part.get());

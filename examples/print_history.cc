@@ -193,8 +193,8 @@ void print_runs(Aggregator& aggregator, const std::string& job, unsigned limit) 
   Table table({"STARTED (UTC)", "STATE ", "TOOK", "COUNTERS ", "FAILURE "});
   const Json answer = aggregator.get("/api/v1/jobs/" + job + "/runs?limit=" + std::to_string(limit));
   for (const Json& run : answer.at("runs")) {
-    table.add({instant_text(run), run.value("state", ""), seconds_of(run, "duration_seconds"),
-               counters_of(run), failure_of(run)});
+    table.add({instant_text(run), run.value("state", ""), seconds_of(run, "duration_seconds"), counters_of(run),
+               failure_of(run)});
   }
   table.print();
 }
@@ -218,8 +218,7 @@ void print_steps(Aggregator& aggregator, const std::string& run_id) {
   for (const Json& step : run.value("steps", Json::array())) {
     table.add({plain_text(step.at("name").get<std::string>()), count_text(step.value("count", 0.0)),
                count_text(step.value("failed", 0.0)), seconds_of(step, "total_seconds"),
-               seconds_of(step, "min_seconds"), seconds_of(step, "median_seconds"),
-               seconds_of(step, "max_seconds")});
+               seconds_of(step, "min_seconds"), seconds_of(step, "median_seconds"), seconds_of(step, "max_seconds")});
   }
   table.print();
 }

@@ -136,8 +136,7 @@ Job job_of(const std::string& line) {
     return value ? std::optional<std::int64_t>(std::llround(*value)) : std::nullopt;
   };
   if (!field(1)) throw std::runtime_error("field 1, the number of the job, is unknown");
-  return {*whole(1), time(2),   time(3),   time(4),   whole(5),
-          whole(11), whole(12), whole(13), whole(14), whole(15)};
+  return {*whole(1), time(2), time(3), time(4), whole(5), whole(11), whole(12), whole(13), whole(14), whole(15)};
 }
 
 // FNV-1a over what it is fed, finished by the mixer of splitmix64, since FNV alone leaves neighbours alike.
@@ -170,13 +169,11 @@ class Ids {
     Hash high = high_, low = low_;
     high.feed(std::to_string(job));
     low.feed(std::to_string(job));
-    const std::uint64_t front = (high.value() & ~std::uint64_t{0xf000}) | 0x8000U;  // version 8
-    const std::uint64_t back =
-        (low.value() & ~(std::uint64_t{3} << 62U)) | (std::uint64_t{2} << 62U);  // variant
+    const std::uint64_t front = (high.value() & ~std::uint64_t{0xf000}) | 0x8000U;                      // version 8
+    const std::uint64_t back = (low.value() & ~(std::uint64_t{3} << 62U)) | (std::uint64_t{2} << 62U);  // variant
     char text[37];
     std::snprintf(text, sizeof text, "%08" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%012" PRIx64,
-                  front >> 32U, (front >> 16U) & 0xffffU, front & 0xffffU, back >> 48U,
-                  back & 0xffffffffffffU);
+                  front >> 32U, (front >> 16U) & 0xffffU, front & 0xffffU, back >> 48U, back & 0xffffffffffffU);
     return text;
   }
 
@@ -218,8 +215,8 @@ class Replay {
     const kleptometrics::ClientStats stats = client_.stats();
     std::printf("recorded %" PRIu64 ", delivered %" PRIu64 ", duplicates %" PRIu64 ", rejected %" PRIu64
                 ", dropped %" PRIu64 ", pending %" PRIu64 "; skipped %" PRIu64 ", malformed %" PRIu64 "\n",
-                recorded_, stats.delivered, stats.duplicates, stats.rejected, stats.dropped, stats.pending,
-                skipped_, bad_);
+                recorded_, stats.delivered, stats.duplicates, stats.rejected, stats.dropped, stats.pending, skipped_,
+                bad_);
     if (recorded_ != stats.runs) std::fprintf(stderr, "replay_swf: recording is disabled\n");
     return stats.dropped == 0 && stats.rejected == 0 && stats.pending == 0 && recorded_ == stats.runs;
   }
@@ -258,8 +255,7 @@ class Replay {
     kleptometrics::RunOptions options;
     options.id = ids_.of(job.number);
     options.started_at = started;
-    if (job.waited)
-      options.scheduled_at = submitted;  // when it should have started: the wait is the start delay
+    if (job.waited) options.scheduled_at = submitted;  // when it should have started: the wait is the start delay
     const std::string name = job.program ? "p" + std::to_string(*job.program) : "pnone";
 
     kleptometrics::Run run(client_, name, std::move(options));
@@ -281,16 +277,14 @@ class Replay {
       if (client_.flush(std::clamp<Duration>(left, Duration{}, std::chrono::seconds(1)))) return true;
       if (left <= Duration{}) return give_up();
       if (!told)
-        std::fprintf(stderr, "replay_swf: waiting for the aggregator: %s\n",
-                     client_.stats().last_error.c_str());
+        std::fprintf(stderr, "replay_swf: waiting for the aggregator: %s\n", client_.stats().last_error.c_str());
     }
   }
 
   bool give_up() const {
     const kleptometrics::ClientStats stats = client_.stats();
     std::fprintf(stderr, "replay_swf: %" PRIu64 " not delivered after %g s%s: %s\n", stats.pending,
-                 options_.wait.count(), stats.durable ? " (kept in the journal)" : "",
-                 stats.last_error.c_str());
+                 options_.wait.count(), stats.durable ? " (kept in the journal)" : "", stats.last_error.c_str());
     return false;
   }
 

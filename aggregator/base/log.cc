@@ -4,9 +4,9 @@
 
 #include <string>
 
-#include "aggregator/base/absl_view.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "aggregator/base/absl_view.h"
 #include "lib/base/clock.h"
 
 namespace kleptometrics::aggregator {

@@ -5,8 +5,8 @@
 
 namespace kleptometrics::aggregator {
 
-// Any thread. Line breaks and other control characters in `event` are escaped, so that bytes from strangers cannot forge
-// a line.
+// Any thread. Line breaks and other control characters in `event` are escaped, so that bytes from strangers cannot
+// forge a line.
 void log_info(std::string_view event);
 void log_error(std::string_view event);
 

@@ -145,8 +145,7 @@ Parsed<std::vector<Parsed<ReportRun>>> parse_runs(std::string_view text) {
   std::vector<Parsed<ReportRun>> runs;
   const Value body(json, "", error);
   body.object([&](const std::string& key, const Value& value) {
-    if (key != "runs")
-      return value.fail("field " + value.shown() + " is not known; the body is {\"runs\":[...]}");
+    if (key != "runs") return value.fail("field " + value.shown() + " is not known; the body is {\"runs\":[...]}");
     value.array([](const Value&) {});  // only that it is one: each run answers for itself
   });
   if (!error && !json.contains("runs")) error = FieldError{"runs", "field \"runs\" is missing"};

@@ -66,9 +66,9 @@ std::string range_text(const std::string& min, const std::string& max) {
 Parsed<Json> parse_json(std::string_view text) {
   try {
     Watch watch;
-    return Json::parse(
-        text.begin(), text.end(),
-        [&watch](int depth, Json::parse_event_t event, Json& parsed) { return watch(depth, event, parsed); });
+    return Json::parse(text.begin(), text.end(), [&watch](int depth, Json::parse_event_t event, Json& parsed) {
+      return watch(depth, event, parsed);
+    });
   } catch (const Refused& refused) {
     return malformed(refused.detail);
   } catch (const Json::exception& error) {
@@ -88,14 +88,11 @@ void Value::fail(std::string detail) const {
 
 bool Value::is(bool right, std::string_view wanted) const {
   if (right) return true;
-  fail((path_.empty() ? "" : "field ") + shown() + " must be " + std::string(wanted) + ", got " +
-       json_.type_name());
+  fail((path_.empty() ? "" : "field ") + shown() + " must be " + std::string(wanted) + ", got " + json_.type_name());
   return false;
 }
 
-std::string Value::text() const {
-  return is(json_.is_string(), "a string") ? json_.get<std::string>() : std::string();
-}
+std::string Value::text() const { return is(json_.is_string(), "a string") ? json_.get<std::string>() : std::string(); }
 
 double Value::number() const { return is(json_.is_number(), "a number") ? json_.get<double>() : 0.0; }
 

@@ -123,9 +123,8 @@ Json run_of(const Run& run, Steps steps) {
 
 void put_extreme(Json& json, const char* name, const std::optional<stats::Extreme>& extreme) {
   if (!extreme) return;
-  json[name] = Json{{"value", number(extreme->value)},
-                    {"run_id", extreme->run_id.text()},
-                    {"at", instant_text(extreme->at)}};
+  json[name] =
+      Json{{"value", number(extreme->value)}, {"run_id", extreme->run_id.text()}, {"at", instant_text(extreme->at)}};
 }
 
 void put_stats(Json& json, const stats::Stats& stats) {
@@ -153,8 +152,7 @@ void put_stats(Json& json, const stats::Stats& stats) {
 
 // A list is put together as text: a page of big runs never stands in memory twice over as a tree.
 template <typename T, typename Write>
-std::string list_of(const char* name, const std::vector<T>& items, std::string_view next_page_token,
-                    Write write) {
+std::string list_of(const char* name, const std::vector<T>& items, std::string_view next_page_token, Write write) {
   std::string text = "{\"" + std::string(name) + "\":[";
   for (const T& item : items) {
     if (&item != items.data()) text += ',';
@@ -211,8 +209,7 @@ std::string batch_json(const BatchResult& result) {
   return text_of(json);
 }
 
-std::string problem_json(int status, std::string_view title, std::string_view detail,
-                         std::string_view field) {
+std::string problem_json(int status, std::string_view title, std::string_view detail, std::string_view field) {
   Json json = {{"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}};
   if (!field.empty()) json["field"] = field;
   return text_of(json);

@@ -21,14 +21,12 @@ bool asks_for(const Request& request, std::string_view type) {
   return false;
 }
 
-std::optional<Response> refuse_content(const Request& request,
-                                       std::initializer_list<std::string_view> types) {
+std::optional<Response> refuse_content(const Request& request, std::initializer_list<std::string_view> types) {
   if (request.body.empty() && request.content_type.empty()) return std::nullopt;
   if (std::find(types.begin(), types.end(), request.content_type) != types.end()) return std::nullopt;
   std::string wanted;
   for (const std::string_view type : types) wanted += (wanted.empty() ? "" : " or ") + std::string(type);
-  return problem(
-      415, "the body must be " + wanted + ", got Content-Type " + aggregator::quoted(request.content_type));
+  return problem(415, "the body must be " + wanted + ", got Content-Type " + aggregator::quoted(request.content_type));
 }
 
 }  // namespace kleptometrics::aggregator::http

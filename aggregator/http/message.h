@@ -11,11 +11,11 @@
 namespace kleptometrics::aggregator::http {
 
 struct Request {
-  std::string method;  // upper case
-  std::string path;    // percent-decoded, begins with '/', without the query
+  std::string method;                                      // upper case
+  std::string path;                                        // percent-decoded, begins with '/', without the query
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
-  std::string content_type;  // media type alone, lower case: `application/json`
-  std::string accept;        // the header, lower case
+  std::string content_type;                                // media type alone, lower case: `application/json`
+  std::string accept;                                      // the header, lower case
   std::string body;
   std::map<std::string, std::string, std::less<>> path_parameters;  // by the router: {job}, {id}
 };

@@ -65,8 +65,7 @@ std::optional<std::string> unseal(std::string_view token, char kind) {
 }  // namespace
 
 std::string page_token(const RunCursor& cursor) {
-  return seal(kRuns + big_endian(static_cast<std::uint64_t>(cursor.started_at), 8) +
-              std::string(cursor.id.view()));
+  return seal(kRuns + big_endian(static_cast<std::uint64_t>(cursor.started_at), 8) + std::string(cursor.id.view()));
 }
 
 std::optional<RunCursor> run_cursor_of(std::string_view token) {

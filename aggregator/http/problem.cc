@@ -77,8 +77,6 @@ Response problem(const absl::Status& status) {
   return problem(status_of(status.code()), {status.message().data(), status.message().size()});
 }
 
-Response problem(const Outcome& outcome) {
-  return problem(status_of(outcome), outcome.detail, outcome.field);
-}
+Response problem(const Outcome& outcome) { return problem(status_of(outcome), outcome.detail, outcome.field); }
 
 }  // namespace kleptometrics::aggregator::http

@@ -81,8 +81,7 @@ std::optional<std::vector<State>> QueryParameters::states(std::string_view name,
   const std::string* list = find(name);
   if (list == nullptr) return std::nullopt;
   if (any_allowed && *list == "any") {
-    return std::vector<State>{State::kRunning, State::kSucceeded, State::kFailed, State::kCanceled,
-                              State::kCrashed};
+    return std::vector<State>{State::kRunning, State::kSucceeded, State::kFailed, State::kCanceled, State::kCrashed};
   }
   std::vector<State> states;
   for (const std::string& one : split(*list)) {
@@ -101,8 +100,7 @@ std::optional<Nanos> QueryParameters::instant(std::string_view name) {
   if (value == nullptr) return std::nullopt;
   if (const auto length = parse_length(*value)) return now_ - *length;
   if (const auto at = parse_instant(restore_plus(*value))) return at;
-  fail(name, std::string(name) +
-                 " must be an RFC 3339 instant such as 2026-01-31T08:00:00Z or a length before now " +
+  fail(name, std::string(name) + " must be an RFC 3339 instant such as 2026-01-31T08:00:00Z or a length before now " +
                  "such as 90m, 36h, 7d, 4w; got " + aggregator::quoted(*value));
   return std::nullopt;
 }
@@ -119,8 +117,7 @@ void QueryParameters::select_runs(RunFilter& filter) {
 
 void QueryParameters::select_labels(RunFilter& filter) {
   for (const auto& [name, value] : request_.query) {
-    if (name.size() <= kLabelPrefix.size() || name.compare(0, kLabelPrefix.size(), kLabelPrefix) != 0)
-      continue;
+    if (name.size() <= kLabelPrefix.size() || name.compare(0, kLabelPrefix.size(), kLabelPrefix) != 0) continue;
     known_.push_back(name);
     filter.labels.emplace_back(name.substr(kLabelPrefix.size()), value);
   }

@@ -73,9 +73,7 @@ std::string padded(std::uint64_t value, std::size_t width) {
   return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
 }
 
-std::int64_t floor_divide(std::int64_t value, std::int64_t by) {
-  return value / by - (value % by < 0 ? 1 : 0);
-}
+std::int64_t floor_divide(std::int64_t value, std::int64_t by) { return value / by - (value % by < 0 ? 1 : 0); }
 
 // Seconds east of UTC; the scanner stands at `Z` or at a sign.
 std::int64_t scan_offset(Scanner& scanner) {
@@ -90,8 +88,7 @@ std::int64_t scan_offset(Scanner& scanner) {
 }
 
 std::optional<std::int64_t> days_since_epoch(int year, int month, int day) {
-  const std::chrono::year_month_day date{std::chrono::year(year),
-                                         std::chrono::month(static_cast<unsigned>(month)),
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
   if (!date.ok()) return std::nullopt;
   return std::chrono::sys_days(date).time_since_epoch().count();
@@ -157,8 +154,7 @@ std::optional<Nanos> parse_instant(std::string_view text) {
   const auto days = days_since_epoch(year, month, day);
   if (!days) return std::nullopt;
   const std::int64_t minute_start = *days * kSecondsPerDay + hour * 3600 + minute * 60 - offset;
-  const bool last_minute_of_day =
-      floor_divide(minute_start + 60, kSecondsPerDay) * kSecondsPerDay == minute_start + 60;
+  const bool last_minute_of_day = floor_divide(minute_start + 60, kSecondsPerDay) * kSecondsPerDay == minute_start + 60;
   if (second == 60 && !last_minute_of_day) return std::nullopt;
   return combine(minute_start + second, fraction);
 }
@@ -176,13 +172,9 @@ std::optional<Nanos> parse_length(std::string_view text) {
   return combine(amount * unit, 0);
 }
 
-double seconds_of(std::uint64_t nanos) {
-  return static_cast<double>(nanos) / static_cast<double>(kNanosPerSecond);
-}
+double seconds_of(std::uint64_t nanos) { return static_cast<double>(nanos) / static_cast<double>(kNanosPerSecond); }
 
-double signed_seconds_of(Nanos nanos) {
-  return static_cast<double>(nanos) / static_cast<double>(kNanosPerSecond);
-}
+double signed_seconds_of(Nanos nanos) { return static_cast<double>(nanos) / static_cast<double>(kNanosPerSecond); }
 
 std::optional<Nanos> nanos_of(double seconds) {
   constexpr auto kWholeMax = static_cast<double>(std::numeric_limits<Nanos>::max() / kNanosPerSecond);

@@ -115,8 +115,7 @@ absl::Status Committer::Group::add_report(const ReportRun& report, Nanos wall, O
   if (!stored.ok()) return stored.status();
   std::optional<Run>& run = **stored;
   outcome = resolve_report(report, run ? &*run : nullptr, wall);
-  if (outcome.kind != Outcome::Kind::kAccepted || !may_appear(report.run.job, outcome))
-    return absl::OkStatus();
+  if (outcome.kind != Outcome::Kind::kAccepted || !may_appear(report.run.job, outcome)) return absl::OkStatus();
   run = outcome.run;
   take(snapshot_of(*run), outcome);
   return absl::OkStatus();
@@ -206,18 +205,16 @@ void Committer::Group::settle(Applied applied, const std::string& job, Outcome& 
       outcome.kind = Outcome::Kind::kDuplicate;
       return;
     case Applied::kOtherJob:
-      outcome =
-          reject(Outcome::Why::kConflict, "job", "the run is known under another job; it never changes");
+      outcome = reject(Outcome::Why::kConflict, "job", "the run is known under another job; it never changes");
       return;
     case Applied::kOtherStart:
-      outcome = reject(Outcome::Why::kConflict, "started_at",
-                       "the run is known with another started_at; it never changes");
+      outcome =
+          reject(Outcome::Why::kConflict, "started_at", "the run is known with another started_at; it never changes");
       return;
   }
 }
 
-absl::StatusOr<std::unique_ptr<Committer>> Committer::create(Store& store, const Clock& clock,
-                                                             Options options) {
+absl::StatusOr<std::unique_ptr<Committer>> Committer::create(Store& store, const Clock& clock, Options options) {
   auto jobs = store.jobs();
   if (!jobs.ok()) {
     return absl::Status(jobs.status().code(), "read the known jobs: " + std::string(jobs.status().message()));
@@ -339,8 +336,7 @@ absl::StatusOr<std::vector<Outcome>> Committer::submit(std::vector<Command> comm
   Waiting waiting;
   waiting.submitted = clock_.now();
   waiting.work.reserve(commands.size());
-  for (Command& command : commands)
-    waiting.work.push_back(prepare(std::move(command), waiting.submitted.wall));
+  for (Command& command : commands) waiting.work.push_back(prepare(std::move(command), waiting.submitted.wall));
   waiting.outcomes.resize(commands.size());
   if (commands.empty()) return waiting.outcomes;
   const Lock lock(mutex_);

@@ -3,8 +3,8 @@
 // clock; the committer asks it, with its single thread making sure that `stored` is the truth.
 //
 // Both answer an Outcome. kAccepted: `run` is what to commit, valid, its snapshot or its annotations newer than
-// the stored ones by their merge orders. kDuplicate: `run` is the stored run, nothing to commit. kRejected: `why`, `field` and
-// `detail`. Never kDeferred. `stored` may be null: the run is unknown. `now` is a wall clock.
+// the stored ones by their merge orders. kDuplicate: `run` is the stored run, nothing to commit. kRejected: `why`,
+// `field` and `detail`. Never kDeferred. `stored` may be null: the run is unknown. `now` is a wall clock.
 #pragma once
 
 #include "aggregator/ingest/command.h"

@@ -7,10 +7,8 @@ namespace kleptometrics::aggregator {
 namespace {
 
 // Names by value; the enumerators begin at 1.
-constexpr std::array<std::string_view, 6> kStates = {"",       "running",  "succeeded",
-                                                     "failed", "canceled", "crashed"};
-constexpr std::array<std::string_view, 6> kFailureKinds = {"",          "reported", "exception",
-                                                           "exit_code", "signal",   "lost"};
+constexpr std::array<std::string_view, 6> kStates = {"", "running", "succeeded", "failed", "canceled", "crashed"};
+constexpr std::array<std::string_view, 6> kFailureKinds = {"", "reported", "exception", "exit_code", "signal", "lost"};
 
 template <typename Enum, std::size_t N>
 std::string_view name_in(const std::array<std::string_view, N>& names, Enum value) {
@@ -31,9 +29,7 @@ std::optional<Enum> value_in(const std::array<std::string_view, N>& names, std::
 std::string_view name_of(State state) { return name_in(kStates, state); }
 std::string_view name_of(FailureKind kind) { return name_in(kFailureKinds, kind); }
 std::optional<State> state_of(std::string_view name) { return value_in<State>(kStates, name); }
-std::optional<FailureKind> failure_kind_of(std::string_view name) {
-  return value_in<FailureKind>(kFailureKinds, name);
-}
+std::optional<FailureKind> failure_kind_of(std::string_view name) { return value_in<FailureKind>(kFailureKinds, name); }
 
 Labels effective_labels(const Run& run) {
   Labels labels = run.annotations.labels;

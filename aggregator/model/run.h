@@ -141,8 +141,7 @@ struct AnnotationsKey {
 
 // True if the first snapshot of a run is newer than the second: the merge order of snapshots, which leaves
 // annotations out.
-bool supersedes(const Run& incoming, std::string_view incoming_bytes, const Run& stored,
-                std::string_view stored_bytes);
+bool supersedes(const Run& incoming, std::string_view incoming_bytes, const Run& stored, std::string_view stored_bytes);
 
 // The value at fault and why, ready for a problem document.
 struct FieldError {

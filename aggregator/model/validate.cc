@@ -27,8 +27,8 @@ Fault fault(std::string field, std::string detail) { return FieldError{std::move
 
 Fault check_text(const std::string& field, std::string_view text, std::size_t bytes_max) {
   if (text.size() > bytes_max) {
-    return fault(field, field + " has " + std::to_string(text.size()) + " bytes; at most " +
-                            std::to_string(bytes_max) + " are allowed");
+    return fault(field, field + " has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(bytes_max) +
+                            " are allowed");
   }
   if (!valid_utf8(text)) return fault(field, field + " is " + quoted(text) + ", which is not UTF-8");
   return std::nullopt;
@@ -44,8 +44,8 @@ Fault check_name(const std::string& field, std::string_view name, std::size_t by
 
 Fault check_many(const std::string& field, std::size_t count, std::size_t count_max) {
   if (count <= count_max) return std::nullopt;
-  return fault(field, "the run has " + std::to_string(count) + " " + field + "; at most " +
-                          std::to_string(count_max) + " are allowed");
+  return fault(field, "the run has " + std::to_string(count) + " " + field + "; at most " + std::to_string(count_max) +
+                          " are allowed");
 }
 
 Fault check_nanos(const std::string& field, std::optional<Nanos> value) {
@@ -56,15 +56,14 @@ Fault check_nanos(const std::string& field, std::optional<Nanos> value) {
 
 Fault check_amount(const std::string& field, std::optional<std::uint64_t> value) {
   if (!value || *value <= kIntegerMax) return std::nullopt;
-  return fault(field, field + " is " + std::to_string(*value) + "; at most " + std::to_string(kIntegerMax) +
-                          " is allowed");
+  return fault(field,
+               field + " is " + std::to_string(*value) + "; at most " + std::to_string(kIntegerMax) + " is allowed");
 }
 
 Fault check_identity(const Run& run) {
   if (run.id.none()) return fault("id", "id is missing or all zero");
   if (!valid_job_name(run.job)) {
-    return fault("job",
-                 "job is " + quoted(run.job) + "; a name must match [A-Za-z0-9][A-Za-z0-9._:-]{0,199}");
+    return fault("job", "job is " + quoted(run.job) + "; a name must match [A-Za-z0-9][A-Za-z0-9._:-]{0,199}");
   }
   if (run.reporter != Reporter::kLibrary && run.reporter != Reporter::kHttp) {
     return fault("reporter", "reporter is no known one");
@@ -99,8 +98,7 @@ Fault check_end(const Run& run) {
   }
   if (run.duration) return std::nullopt;
   if (run.finished_at && *run.finished_at < run.started_at) {
-    return fault("finished_at",
-                 "finished_at is before started_at and no duration says how long the run took");
+    return fault("finished_at", "finished_at is before started_at and no duration says how long the run took");
   }
   // When a program ended that was found dead, nobody may know.
   if (!run.finished_at && run.reporter == Reporter::kLibrary && !run.verdict) {
@@ -117,8 +115,7 @@ Fault check_progress(const Run& run) {
 
 Fault check_failure(const Run& run) {
   if (!run.failure) return std::nullopt;
-  if (!failure_kind_of(name_of(run.failure->kind)))
-    return fault("failure.kind", "failure.kind is no known one");
+  if (!failure_kind_of(name_of(run.failure->kind))) return fault("failure.kind", "failure.kind is no known one");
   if (run.failure->signal < 0 || run.failure->signal > kSignalMax) {
     return fault("failure.signal", "failure.signal is " + std::to_string(run.failure->signal) +
                                        "; it must lie from 0 to " + std::to_string(kSignalMax));
@@ -152,8 +149,7 @@ Fault check_counters(const Run& run) {
   for (const auto& [name, value] : run.counters) {
     if (auto error = check_name("counters", name, limits::counter_name_bytes_max)) return error;
     if (std::isfinite(value)) continue;
-    return fault("counters." + name,
-                 "counter " + quoted(name) + " is " + text_of(value) + "; it must be finite");
+    return fault("counters." + name, "counter " + quoted(name) + " is " + text_of(value) + "; it must be finite");
   }
   return std::nullopt;
 }
@@ -178,8 +174,7 @@ Fault check_sums(const std::string& field, const Step& step) {
   }
   const std::uint64_t sketched = step.sketch.count();
   if (sketched != 0 && sketched != step.count) {
-    return refuse("sketch",
-                  "the sketch holds " + number(sketched) + " values, count is " + number(step.count));
+    return refuse("sketch", "the sketch holds " + number(sketched) + " values, count is " + number(step.count));
   }
   return std::nullopt;
 }
@@ -217,9 +212,7 @@ Fault check_program(const Run& run) {
   return check_text("build_id", run.build_id, limits::text_bytes_max);
 }
 
-bool alphanumeric(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
+bool alphanumeric(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 }  // namespace
 
@@ -232,9 +225,9 @@ bool valid_job_name(std::string_view name) {
 }
 
 std::optional<FieldError> validate(const Run& run) {
-  for (const auto check : {check_identity, check_state, check_times, check_end, check_progress, check_failure,
-                           check_labels, check_counters, check_steps, check_resources, check_program,
-                           check_annotations}) {
+  for (const auto check :
+       {check_identity, check_state, check_times, check_end, check_progress, check_failure, check_labels,
+        check_counters, check_steps, check_resources, check_program, check_annotations}) {
     if (auto error = check(run)) return error;
   }
   return std::nullopt;

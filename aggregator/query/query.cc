@@ -8,11 +8,10 @@
 namespace kleptometrics::aggregator::query {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, JobStatus>, 4> kStatuses = {
-    {{"failing", JobStatus::kFailing},
-     {"running", JobStatus::kRunning},
-     {"ok", JobStatus::kOk},
-     {"new", JobStatus::kNew}}};
+constexpr std::array<std::pair<std::string_view, JobStatus>, 4> kStatuses = {{{"failing", JobStatus::kFailing},
+                                                                              {"running", JobStatus::kRunning},
+                                                                              {"ok", JobStatus::kOk},
+                                                                              {"new", JobStatus::kNew}}};
 
 RunFilter of_job(const std::string& job) {
   RunFilter filter;
@@ -96,8 +95,7 @@ absl::StatusOr<JobView> Query::job(const std::string& name) {
 }
 
 // Newest last run first, then by name; those after `after`, wherever that is now.
-absl::StatusOr<std::vector<std::string>> Query::by_last_run(std::vector<std::string> names,
-                                                            const std::string& after) {
+absl::StatusOr<std::vector<std::string>> Query::by_last_run(std::vector<std::string> names, const std::string& after) {
   using Key = std::tuple<Nanos, std::string>;
   std::vector<Key> keys;
   const auto key_of = [this](const std::string& name) -> absl::StatusOr<std::optional<Key>> {
@@ -163,8 +161,7 @@ absl::StatusOr<Run> Query::run(const Uuid& id) {
   return **std::move(run);
 }
 
-absl::StatusOr<RunPage> Query::runs(const RunFilter& filter, const std::optional<RunCursor>& after,
-                                    std::size_t limit) {
+absl::StatusOr<RunPage> Query::runs(const RunFilter& filter, const std::optional<RunCursor>& after, std::size_t limit) {
   auto page = store_.runs(filter, after, limit);
   if (!page.ok() || !page->runs.empty() || filter.job.empty()) return page;
   if (auto missing = require(filter.job); !missing.ok()) return missing;

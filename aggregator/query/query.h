@@ -66,8 +66,7 @@ class Query {
   absl::StatusOr<JobView> job(const std::string& name);
   absl::StatusOr<Run> run(const Uuid& id);
   // `filter.job` set: NotFound if there is no such job.
-  absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
-                               std::size_t limit);
+  absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after, std::size_t limit);
   absl::StatusOr<stats::Stats> stats(const StatsRequest& request);
 
  private:
@@ -77,8 +76,7 @@ class Query {
   absl::StatusOr<JobStatus> status(const std::string& job);
   absl::StatusOr<JobView> view(const std::string& job, JobStatus status);
   absl::StatusOr<std::vector<std::string>> candidates(const JobsRequest& request);
-  absl::StatusOr<std::vector<std::string>> by_last_run(std::vector<std::string> names,
-                                                       const std::string& after);
+  absl::StatusOr<std::vector<std::string>> by_last_run(std::vector<std::string> names, const std::string& after);
 
   Store& store_;
 };

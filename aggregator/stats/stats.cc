@@ -16,8 +16,7 @@ __extension__ using Wide = __int128;
 using Time = std::optional<Wide>;
 
 bool is_time(Measure::Kind kind) {
-  return kind == Measure::Kind::kDuration || kind == Measure::Kind::kStartDelay ||
-         kind == Measure::Kind::kCpu;
+  return kind == Measure::Kind::kDuration || kind == Measure::Kind::kStartDelay || kind == Measure::Kind::kCpu;
 }
 
 Time duration_of(const Run& run) {

@@ -41,9 +41,8 @@ inline Judgement judge(const Snapshot& incoming, const Known& known) {
 }
 
 inline Judgement judge(const Snapshot& incoming, const Snapshot& stored) {
-  return judge(incoming,
-               {stored.run.job == incoming.run.job, stored.run.started_at == incoming.run.started_at,
-                merge_key(stored), annotations_key(stored)});
+  return judge(incoming, {stored.run.job == incoming.run.job, stored.run.started_at == incoming.run.started_at,
+                          merge_key(stored), annotations_key(stored)});
 }
 
 // What is stored afterwards, for one who has all of it at hand.

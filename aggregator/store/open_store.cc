@@ -15,8 +15,7 @@ using Opened = absl::StatusOr<std::unique_ptr<Store>>;
 
 Opened open_memory(std::string_view rest) {
   if (rest.empty()) return std::make_unique<MemoryStore>();
-  return absl::InvalidArgumentError(
-      absl::StrCat("store URL: nothing may follow `memory:`, found ", quoted(rest)));
+  return absl::InvalidArgumentError(absl::StrCat("store URL: nothing may follow `memory:`, found ", quoted(rest)));
 }
 
 struct Scheme {

@@ -7,9 +7,7 @@
 namespace kleptometrics::aggregator {
 namespace {
 
-bool equal_if_asked(const std::string& asked, const std::string& value) {
-  return asked.empty() || asked == value;
-}
+bool equal_if_asked(const std::string& asked, const std::string& value) { return asked.empty() || asked == value; }
 
 bool has_label(const Run& run, const std::pair<std::string, std::string>& asked) {
   const std::string* const label = effective_label(run, asked.first);
@@ -27,8 +25,7 @@ Snapshot snapshot_of(Run run) {
 bool matches(const RunFilter& filter, const Run& run) {
   if (filter.since && run.started_at < *filter.since) return false;
   if (filter.until && run.started_at >= *filter.until) return false;
-  if (!filter.states.empty() && std::ranges::find(filter.states, run.state) == filter.states.end())
-    return false;
+  if (!filter.states.empty() && std::ranges::find(filter.states, run.state) == filter.states.end()) return false;
   return equal_if_asked(filter.job, run.job) && equal_if_asked(filter.host, run.host) &&
          equal_if_asked(filter.version, run.version) && equal_if_asked(filter.build_id, run.build_id) &&
          std::ranges::all_of(filter.labels, [&](const auto& asked) { return has_label(run, asked); });

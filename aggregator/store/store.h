@@ -72,8 +72,8 @@ class Store {
   virtual ~Store() = default;
 
   // Applies the snapshots in order, all in one transaction, each by the merge orders of its two parts and at
-  // most once whoever resends it to whomever. On OK everything is durable (to the degree of the back end) and visible, and the
-  // answer has one entry a snapshot. On an error nothing was applied.
+  // most once whoever resends it to whomever. On OK everything is durable (to the degree of the back end) and visible,
+  // and the answer has one entry a snapshot. On an error nothing was applied.
   virtual absl::StatusOr<std::vector<Applied>> commit(absl::Span<const Snapshot> snapshots) = 0;
 
   virtual absl::StatusOr<std::optional<Run>> run(const Uuid& id) = 0;

@@ -62,7 +62,9 @@ SpoolWatcher::SpoolWatcher(std::string spool_dir, Committer& committer, const Cl
 
 SpoolWatcher::~SpoolWatcher() { stop(); }
 
-void SpoolWatcher::start() { thread_ = std::thread([this] { loop(); }); }
+void SpoolWatcher::start() {
+  thread_ = std::thread([this] { loop(); });
+}
 
 void SpoolWatcher::stop() {
   {
@@ -87,7 +89,8 @@ int SpoolWatcher::scan_once() {
   if (::geteuid() == 0) {
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(spool_dir_, error))
-      if (const auto uid = uid_of(entry.path().filename().string()); uid && entry.is_directory(error) && !entry.is_symlink(error))
+      if (const auto uid = uid_of(entry.path().filename().string());
+          uid && entry.is_directory(error) && !entry.is_symlink(error))
         adopted += scan_directory(entry.path().string(), *uid);
   }
   first_scan_ = false;

@@ -1,6 +1,6 @@
-// Looks after the journals of programs that are gone: what they recorded and could not deliver is committed, and a run that
-// they left open gets its verdict, crashed. Two looks a second at the spool directories; a journal whose program lives
-// is left alone.
+// Looks after the journals of programs that are gone: what they recorded and could not deliver is committed, and a run
+// that they left open gets its verdict, crashed. Two looks a second at the spool directories; a journal whose program
+// lives is left alone.
 //
 // Changes state only through the committer. A journal is removed after everything in it is committed, so
 // an aggregator killed in between does the same again, to the same effect.
@@ -21,8 +21,8 @@ namespace kleptometrics::aggregator {
 
 class SpoolWatcher {
  public:
-  // Borrows committer and clock. `spool_dir` holds journals of the user that runs the aggregator and, where that is root,
-  // a sub-directory for every other user, named by uid; only files that belong to that user are taken.
+  // Borrows committer and clock. `spool_dir` holds journals of the user that runs the aggregator and, where that is
+  // root, a sub-directory for every other user, named by uid; only files that belong to that user are taken.
   SpoolWatcher(std::string spool_dir, Committer& committer, const Clock& clock);
   ~SpoolWatcher();  // stop()
 

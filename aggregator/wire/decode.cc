@@ -40,8 +40,8 @@ class RunReader {
       : request_(request), in_(in), check_(check) {}
 
   bool read() {
-    return read_identity() && read_outcome() && read_labels() && read_counters() && read_steps() &&
-           read_program() && read_annotations();
+    return read_identity() && read_outcome() && read_labels() && read_counters() && read_steps() && read_program() &&
+           read_annotations();
   }
   // The annotations alone, of a run that may hold nothing else.
   bool read_annotations() {
@@ -70,13 +70,11 @@ class RunReader {
   bool read_text(const char* field, std::uint32_t index, std::size_t bytes_max, std::string& out) {
     if (index == 0) return true;
     if (index >= static_cast<std::uint32_t>(request_.strings_size())) {
-      return fail(field,
-                  absl::StrCat(field, " is string ", index, "; the push has ", request_.strings_size()));
+      return fail(field, absl::StrCat(field, " is string ", index, "; the push has ", request_.strings_size()));
     }
     const std::string& text = request_.strings(static_cast<int>(index));
     if (check_ == Check::kLimits && text.size() > bytes_max) {
-      return fail(field,
-                  absl::StrCat(field, " has ", text.size(), " bytes; at most ", bytes_max, " are allowed"));
+      return fail(field, absl::StrCat(field, " has ", text.size(), " bytes; at most ", bytes_max, " are allowed"));
     }
     text_bytes_ += text.size();
     ++references_;
@@ -88,8 +86,7 @@ class RunReader {
     nodes_ += static_cast<std::size_t>(count);
     if (check_ == Check::kFormOnly || static_cast<std::size_t>(count) <= count_max) return true;
     nodes_ = 0;
-    return fail(field,
-                absl::StrCat("the run has ", count, " ", field, "; at most ", count_max, " are allowed"));
+    return fail(field, absl::StrCat("the run has ", count, " ", field, "; at most ", count_max, " are allowed"));
   }
 
   bool read_identity() {
@@ -99,14 +96,12 @@ class RunReader {
     if (!in_.parent_id().empty()) {
       const auto parent = Uuid::from_bytes(in_.parent_id());
       if (!parent) {
-        return fail("parent_id",
-                    absl::StrCat("parent_id has ", in_.parent_id().size(), " bytes; a UUID has 16"));
+        return fail("parent_id", absl::StrCat("parent_id has ", in_.parent_id().size(), " bytes; a UUID has 16"));
       }
       run_.parent_id = *parent;
     }
     if (in_.reporter() != v1::REPORTER_LIBRARY && in_.reporter() != v1::REPORTER_HTTP) {
-      return fail("reporter",
-                  absl::StrCat("reporter is ", static_cast<int>(in_.reporter()), ", which is unknown"));
+      return fail("reporter", absl::StrCat("reporter is ", static_cast<int>(in_.reporter()), ", which is unknown"));
     }
     run_.reporter = static_cast<Reporter>(in_.reporter());
     run_.revision = in_.revision();
@@ -160,8 +155,7 @@ class RunReader {
       std::string name;
       if (!read_text("counters", counter.name(), limits::counter_name_bytes_max, name)) return false;
       const auto [known, added] = run_.counters.try_emplace(std::move(name), counter.value());
-      if (!added)
-        return fail("counters", absl::StrCat("the run has two counters named ", quoted(known->first)));
+      if (!added) return fail("counters", absl::StrCat("the run has two counters named ", quoted(known->first)));
     }
     return true;
   }
@@ -181,10 +175,9 @@ class RunReader {
       const v1::Sketch& sketch = in.sketch();
       if (!step.sketch.assign(sketch.scale(), sketch.zero_count(), sketch.offset(),
                               {sketch.counts().begin(), sketch.counts().end()})) {
-        return fail(
-            absl::StrCat("steps[", run_.steps.size() - 1, "].sketch"),
-            absl::StrCat("the sketch of step ", quoted(step.name), " is impossible: scale ", sketch.scale(),
-                         ", offset ", sketch.offset(), ", ", sketch.counts_size(), " buckets"));
+        return fail(absl::StrCat("steps[", run_.steps.size() - 1, "].sketch"),
+                    absl::StrCat("the sketch of step ", quoted(step.name), " is impossible: scale ", sketch.scale(),
+                                 ", offset ", sketch.offset(), ", ", sketch.counts_size(), " buckets"));
       }
     }
     return true;
@@ -288,8 +281,7 @@ absl::StatusOr<Run> decode_stored(std::string_view bytes, bool (RunReader::*read
     return absl::DataLossError(absl::StrCat("decode a stored run: found ", request.runs_size(), " runs"));
   }
   RunReader reader(request, request.runs(0), Check::kFormOnly);
-  if (!(reader.*read)())
-    return absl::DataLossError(absl::StrCat("decode a stored run: ", reader.fault().detail));
+  if (!(reader.*read)()) return absl::DataLossError(absl::StrCat("decode a stored run: ", reader.fault().detail));
   return reader.take();
 }
 
@@ -300,8 +292,8 @@ Decoded decode_one(RunReader& reader) {
   if (reader.encoded_bytes_bound() > limits::run_bytes_max) {
     const std::size_t size = encode_snapshot(run).size();
     if (size > limits::run_bytes_max) {
-      return FieldError{
-          "", absl::StrCat("the run has ", size, " bytes; at most ", limits::run_bytes_max, " are allowed")};
+      return FieldError{"",
+                        absl::StrCat("the run has ", size, " bytes; at most ", limits::run_bytes_max, " are allowed")};
     }
   }
   return run;
@@ -330,8 +322,7 @@ absl::StatusOr<std::vector<Decoded>> decode_push(std::string_view bytes) {
     runs.push_back(decode_one(reader));
     decoded_bytes += reader.decoded_bytes();
     if (decoded_bytes > push_decoded_bytes_max) {
-      return absl::InvalidArgumentError(absl::StrCat("the runs of the push take more than ",
-                                                     push_decoded_bytes_max,
+      return absl::InvalidArgumentError(absl::StrCat("the runs of the push take more than ", push_decoded_bytes_max,
                                                      " bytes once their strings are spelled out"));
     }
   }

@@ -12,13 +12,11 @@ namespace {
 
 constexpr std::size_t kArenaStartBytes = 4096;  // on the stack; holds a plain run whole
 
-// Writes one run, or a part of it, into a request of its own. Strings get their index when first used, so the order of the
-// calls in write() is part of the canonical form.
+// Writes one run, or a part of it, into a request of its own. Strings get their index when first used, so the order of
+// the calls in write() is part of the canonical form.
 class Encoder {
  public:
-  explicit Encoder(v1::PushRequest& request) : request_(request), out_(*request.add_runs()) {
-    request_.add_strings();
-  }
+  explicit Encoder(v1::PushRequest& request) : request_(request), out_(*request.add_runs()) { request_.add_strings(); }
 
   void write(const Run& run) {
     write_identity(run);
@@ -51,8 +49,7 @@ class Encoder {
  private:
   std::uint32_t index(std::string_view text) {
     if (text.empty()) return 0;
-    const auto [known, added] =
-        indices_.try_emplace(text, static_cast<std::uint32_t>(request_.strings_size()));
+    const auto [known, added] = indices_.try_emplace(text, static_cast<std::uint32_t>(request_.strings_size()));
     if (added) request_.add_strings(text.data(), text.size());
     return known->second;
   }

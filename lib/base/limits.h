@@ -7,8 +7,8 @@
 
 namespace kleptometrics::limits {
 
-inline constexpr std::size_t body_bytes_max = 4U << 20U;        // one HTTP request body
-inline constexpr std::size_t run_bytes_max = 256U << 10U;       // one run, serialised by itself
+inline constexpr std::size_t body_bytes_max = 4U << 20U;   // one HTTP request body
+inline constexpr std::size_t run_bytes_max = 256U << 10U;  // one run, serialised by itself
 inline constexpr std::size_t job_name_bytes_max = 200;
 inline constexpr std::size_t label_count_max = 16;
 inline constexpr std::size_t label_key_bytes_max = 200;
@@ -18,7 +18,7 @@ inline constexpr std::size_t counter_name_bytes_max = 200;
 inline constexpr std::size_t step_count_max = 256;
 inline constexpr std::size_t step_path_bytes_max = 1024;
 inline constexpr std::size_t failure_message_bytes_max = 4096;
-inline constexpr std::size_t text_bytes_max = 1024;             // host, program, version, build id
-inline constexpr std::size_t batch_runs_max = 100'000;           // runs in one push
+inline constexpr std::size_t text_bytes_max = 1024;     // host, program, version, build id
+inline constexpr std::size_t batch_runs_max = 100'000;  // runs in one push
 
 }  // namespace kleptometrics::limits

@@ -1,5 +1,6 @@
 // std::mutex and std::condition_variable with the annotations that clang's -Wthread-safety checks. Shared by client and
-// aggregator. Not Abseil's: a packaged Abseil is opaque to ThreadSanitizer, which then reports races that are not there.
+// aggregator. Not Abseil's: a packaged Abseil is opaque to ThreadSanitizer, which then reports races that are not
+// there.
 #pragma once
 
 #include <chrono>

@@ -23,9 +23,7 @@ struct Uuid {
   // Lower-case hexadecimal with hyphens, 36 characters.
   std::string text() const;
   // The 16 bytes as they travel in protobuf and lie in a store.
-  std::string_view view() const noexcept {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  }
+  std::string_view view() const noexcept { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
   // Reads the 36-character form, either case. nullopt for anything else.
   static std::optional<Uuid> parse(std::string_view text) noexcept;

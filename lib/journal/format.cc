@@ -76,8 +76,7 @@ bool is_newer(const std::array<Copy, 2>& copies) noexcept {
   for (const Copy& copy : copies) {
     if (copy.whole && copy.version > kVersion) return true;
   }
-  return copies[0].magic && copies[1].magic && copies[0].version == copies[1].version &&
-         copies[0].version > kVersion;
+  return copies[0].magic && copies[1].magic && copies[0].version == copies[1].version && copies[0].version > kVersion;
 }
 
 }  // namespace
@@ -120,8 +119,8 @@ void write_record_head(const RecordHead& head, char* out) noexcept {
 }
 
 RecordHead read_record_head(const char* at) noexcept {
-  return {get<std::uint32_t>(at), get<std::uint32_t>(at + 4), get<std::uint64_t>(at + 8),
-          get<std::uint32_t>(at + 16), get<std::uint32_t>(at + 20)};
+  return {get<std::uint32_t>(at), get<std::uint32_t>(at + 4), get<std::uint64_t>(at + 8), get<std::uint32_t>(at + 16),
+          get<std::uint32_t>(at + 20)};
 }
 
 void store_mark(char* at, std::uint32_t mark) noexcept {

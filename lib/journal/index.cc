@@ -44,8 +44,8 @@ std::size_t RecordIndex::position_after(std::uint64_t sequence) const noexcept {
   const std::size_t low = from_back < entries_.size() ? entries_.size() - from_back : 0;
   const auto begin = entries_.begin();
   const auto found =
-      std::upper_bound(begin + static_cast<std::ptrdiff_t>(low), begin + static_cast<std::ptrdiff_t>(high),
-                       sequence, [](std::uint64_t s, const IndexEntry& e) { return s < e.sequence; });
+      std::upper_bound(begin + static_cast<std::ptrdiff_t>(low), begin + static_cast<std::ptrdiff_t>(high), sequence,
+                       [](std::uint64_t s, const IndexEntry& e) { return s < e.sequence; });
   return static_cast<std::size_t>(found - begin);
 }
 

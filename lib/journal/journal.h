@@ -36,8 +36,8 @@ namespace kleptometrics::journal {
 inline constexpr std::size_t kHeadBytes = 4096;
 inline constexpr std::size_t kUnitBytes = 64;
 inline constexpr std::size_t kRecordHeadBytes = 24;
-inline constexpr std::size_t kBytesMax = 64U << 20U;     // of a file: larger ones are neither made nor read
-inline constexpr std::string_view kSuffix = ".journal";  // of a journal in the spool
+inline constexpr std::size_t kBytesMax = 64U << 20U;            // of a file: larger ones are neither made nor read
+inline constexpr std::string_view kSuffix = ".journal";         // of a journal in the spool
 inline constexpr std::string_view kNewSuffix = ".journal-new";  // while its head is being written
 
 // The process that writes a journal.

@@ -116,8 +116,7 @@ ReadError lock_and_read(int fd, const std::string& path, unsigned owner, std::st
   if (fd < 0 || ::fstat(fd, &file) != 0 || !is_ours_to_read(file, owner)) return ReadError::kUnreadable;
   if (const ReadError error = lock(fd); error != ReadError::kNone) return error;
   if (!still_names(path, file)) return ReadError::kUnreadable;
-  return read_all(fd, static_cast<std::size_t>(file.st_size), bytes) ? ReadError::kNone
-                                                                     : ReadError::kUnreadable;
+  return read_all(fd, static_cast<std::size_t>(file.st_size), bytes) ? ReadError::kNone : ReadError::kUnreadable;
 }
 
 }  // namespace

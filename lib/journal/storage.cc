@@ -47,8 +47,8 @@ bool has_room(const Writer::Options& options, std::size_t bytes, std::string* er
   std::size_t used = 0;
   if (!used_bytes(options.directory, &used, error)) return false;
   if (bytes <= options.directory_bytes_max && used <= options.directory_bytes_max - bytes) return true;
-  *error = "journals in " + options.directory + " take " + std::to_string(used) + " bytes; " +
-           std::to_string(bytes) + " more would exceed " + std::to_string(options.directory_bytes_max);
+  *error = "journals in " + options.directory + " take " + std::to_string(used) + " bytes; " + std::to_string(bytes) +
+           " more would exceed " + std::to_string(options.directory_bytes_max);
   return false;
 }
 
@@ -203,8 +203,7 @@ bool Storage::prepare(std::size_t bytes, std::string* error) {
 
 void Storage::close_file() noexcept {
   struct stat status {};
-  if (fd_ >= 0 && ::fstat(fd_, &status) == 0 && status.st_dev == device_ && status.st_ino == inode_)
-    ::close(fd_);
+  if (fd_ >= 0 && ::fstat(fd_, &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) ::close(fd_);
   fd_ = -1;
 }
 
@@ -214,8 +213,7 @@ std::uint64_t random_bits() noexcept {
   // 16 random bytes that the kernel gave this program at its start; a child has the same, but not the same
   // pid.
   static std::atomic<std::uint64_t> calls{1};
-  if (const auto* seed = reinterpret_cast<const char*>(::getauxval(AT_RANDOM)))
-    bits = get<std::uint64_t>(seed);
+  if (const auto* seed = reinterpret_cast<const char*>(::getauxval(AT_RANDOM))) bits = get<std::uint64_t>(seed);
   bits ^= calls.fetch_add(1) * 0x9e3779b97f4a7c15U + (static_cast<std::uint64_t>(::getpid()) << 32U);
   bits = (bits ^ (bits >> 30U)) * 0xbf58476d1ce4e5b9U;  // splitmix64 (Steele, Lea, Flood 2014)
   bits = (bits ^ (bits >> 27U)) * 0x94d049bb133111ebU;

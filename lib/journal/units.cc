@@ -22,9 +22,7 @@ void for_words(Words& words, std::size_t first, std::size_t count, Change change
 
 }  // namespace
 
-UnitMap::UnitMap(std::size_t count) : size_(count), free_count_(0), words_((count + 63) / 64, 0) {
-  release(0, count);
-}
+UnitMap::UnitMap(std::size_t count) : size_(count), free_count_(0), words_((count + 63) / 64, 0) { release(0, count); }
 
 void UnitMap::take(std::size_t first, std::size_t count) noexcept {
   for_words(words_, first, count, [](std::uint64_t& word, std::uint64_t bits) { word &= ~bits; });

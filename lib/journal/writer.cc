@@ -105,8 +105,8 @@ void Writer::State::deliver(Sequence sequence) noexcept {
 }
 
 // Copies a few; true if there may be more. `bytes`: copied so far.
-bool Writer::State::copy_some(Sequence after, std::size_t count_max, std::size_t bytes_max,
-                              std::size_t* bytes, std::vector<Record>* out) const {
+bool Writer::State::copy_some(Sequence after, std::size_t count_max, std::size_t bytes_max, std::size_t* bytes,
+                              std::vector<Record>* out) const {
   const std::lock_guard lock(mutex);
   const std::size_t stop = std::min(count_max, out->size() + kCopiesAtOnce);
   for (std::size_t i = index.position_after(after); i < index.size(); ++i) {
@@ -114,8 +114,7 @@ bool Writer::State::copy_some(Sequence after, std::size_t count_max, std::size_t
     if (entry.state != RecordState::kPending) continue;
     if (out->size() == stop) return stop < count_max;
     if (!out->empty() && (*bytes > bytes_max || entry.length > bytes_max - *bytes)) return false;
-    out->push_back(
-        {entry.sequence, entry.terminal, std::string(at(entry.unit) + kRecordHeadBytes, entry.length)});
+    out->push_back({entry.sequence, entry.terminal, std::string(at(entry.unit) + kRecordHeadBytes, entry.length)});
     *bytes += entry.length;
   }
   return false;
@@ -129,8 +128,7 @@ std::size_t Writer::State::room_for(std::size_t count, bool terminal, Sequence k
 // Drops nothing unless that makes the room that is needed, and only what lies there.
 std::size_t Writer::State::make_room(std::size_t count, bool terminal, Sequence keep) noexcept {
   planned = units;
-  std::size_t unit =
-      plan(index.first_progress(), count, keep, [](const IndexEntry& e) { return e.is_progress(); });
+  std::size_t unit = plan(index.first_progress(), count, keep, [](const IndexEntry& e) { return e.is_progress(); });
   if (unit == UnitMap::kNone && terminal && index.delivered_count() > 0) {
     unit = plan(0, count, keep, [](const IndexEntry& e) { return e.state == RecordState::kDelivered; });
   }
@@ -141,8 +139,7 @@ std::size_t Writer::State::make_room(std::size_t count, bool terminal, Sequence 
 // Frees, on the plan only, one evictable record after the other, oldest first, until `count` units in a row
 // are free.
 template <typename Evictable>
-std::size_t Writer::State::plan(std::size_t from, std::size_t count, Sequence keep,
-                                Evictable evictable) noexcept {
+std::size_t Writer::State::plan(std::size_t from, std::size_t count, Sequence keep, Evictable evictable) noexcept {
   for (std::size_t i = from; i < index.size(); ++i) {
     const IndexEntry& entry = index.at(i);
     if (!evictable(entry) || entry.sequence == keep) continue;

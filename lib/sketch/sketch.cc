@@ -12,9 +12,7 @@ namespace {
 constexpr std::uint64_t kCountMax = std::numeric_limits<std::uint64_t>::max();
 
 // Holding at the maximum keeps addition free of order; wrapping round would make a sketch of many look empty.
-std::uint64_t add_held(std::uint64_t a, std::uint64_t b) noexcept {
-  return a > kCountMax - b ? kCountMax : a + b;
-}
+std::uint64_t add_held(std::uint64_t a, std::uint64_t b) noexcept { return a > kCountMax - b ? kCountMax : a + b; }
 
 std::uint64_t sum_held(const std::vector<std::uint64_t>& counts, std::uint64_t start) noexcept {
   return std::accumulate(counts.begin(), counts.end(), start, add_held);
@@ -132,8 +130,8 @@ bool Sketch::assign(int scale, std::uint64_t zero_count, int offset, std::vector
   const auto first = std::find_if(counts.begin(), counts.end(), counted) - counts.begin();
   const auto last = counts.rend() - std::find_if(counts.rbegin(), counts.rend(), counted) - 1;
   // In 64 bits: the offset may be any int. Of counts that are all zero the offset says nothing.
-  const bool inside = std::int64_t{offset} + first >= kBucketMin &&
-                      std::int64_t{offset} + last <= (kBucketMax >> (kScale - scale));
+  const bool inside =
+      std::int64_t{offset} + first >= kBucketMin && std::int64_t{offset} + last <= (kBucketMax >> (kScale - scale));
   if (last >= 0 && !inside) return false;
   scale_ = scale;
   zero_count_ = zero_count;

@@ -7,7 +7,8 @@
 namespace kleptometrics::internal {
 namespace {
 
-// Writers are alone, so a plain load, add and store will do. Release: what was stored before is seen by whoever sees this.
+// Writers are alone, so a plain load, add and store will do. Release: what was stored before is seen by whoever sees
+// this.
 void add_to(std::atomic<std::uint64_t>& cell, std::uint64_t value) noexcept {
   cell.store(cell.load(std::memory_order_relaxed) + value, std::memory_order_release);
 }

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <chrono>
+#include <csignal>
 #include <thread>
 #include <utility>
 
@@ -17,8 +17,8 @@
 namespace kleptometrics::internal {
 namespace {
 
-constexpr std::chrono::milliseconds kTick(100);         // between two turns of the worker
-constexpr std::chrono::milliseconds kHurriedTick(10);   // while somebody waits for delivery
+constexpr std::chrono::milliseconds kTick(100);        // between two turns of the worker
+constexpr std::chrono::milliseconds kHurriedTick(10);  // while somebody waits for delivery
 constexpr Nanos kTellEvery = 60 * kNanosPerSecond;
 constexpr std::size_t kCallsMax = 1000;
 
@@ -38,7 +38,8 @@ std::string found_spool(const std::string& endpoint) {
   if (std::string dir = places::environment("KLEPTO_SPOOL_DIR"); !dir.empty()) return dir;
   const bool of_system = endpoint == std::string("unix:") + places::kSystemSocket;
   // An aggregator that root runs is the system's, and watches the system's spool.
-  if (of_system || (::geteuid() == 0 && !is_socket(places::user_socket()))) return places::system_spool_dir(::geteuid());
+  if (of_system || (::geteuid() == 0 && !is_socket(places::user_socket())))
+    return places::system_spool_dir(::geteuid());
   return places::user_spool_dir();
 }
 

@@ -1,5 +1,6 @@
-// What a Client is made of: the journal that job threads write, the runs that are open, and one worker thread that takes
-// snapshots, calls hooks and ships. Shared by the Client, its runs and the worker, so that whoever lives longest finds it.
+// What a Client is made of: the journal that job threads write, the runs that are open, and one worker thread that
+// takes snapshots, calls hooks and ships. Shared by the Client, its runs and the worker, so that whoever lives longest
+// finds it.
 //
 // After fork() the child's copy is inert: active() is false there and nothing else of it may be touched, since a
 // lock may have been held by a thread that the child does not have.
@@ -96,9 +97,9 @@ struct ClientState : std::enable_shared_from_this<ClientState> {
   bool settled(journal::Sequence upto) const;
 
   struct Told {
-    std::string message;         // waiting to be told
-    std::uint64_t times = 0;     // since it was told last
-    std::optional<Nanos> last;   // steady, when it was told
+    std::string message;        // waiting to be told
+    std::uint64_t times = 0;    // since it was told last
+    std::optional<Nanos> last;  // steady, when it was told
   };
 
   const std::uint64_t generation_;

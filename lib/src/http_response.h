@@ -16,7 +16,7 @@ struct HttpResponse {
 enum class HttpProgress {
   kMore,  // the response is not complete yet
   kDone,
-  kBad,   // it is no HTTP response, or larger than any that we expect
+  kBad,  // it is no HTTP response, or larger than any that we expect
 };
 
 // `bytes`: all that came since the request was sent; interim responses (1xx) in front are passed over. `closed`: the

@@ -1,5 +1,5 @@
-// The public classes: thin handles over the state behind them (run_state.h, client_state.h). A handle without state, moved from or
-// disabled, does nothing.
+// The public classes: thin handles over the state behind them (run_state.h, client_state.h). A handle without state,
+// moved from or disabled, does nothing.
 #include "kleptometrics/kleptometrics.h"
 
 #include <exception>
@@ -165,9 +165,7 @@ void Step::fail(std::string_view message) noexcept {
   run_->step_failed(*node_, message);
 }
 
-Step Step::step(std::string_view name) noexcept {
-  return {run_, node_ == nullptr ? nullptr : run_->step(node_, name)};
-}
+Step Step::step(std::string_view name) noexcept { return {run_, node_ == nullptr ? nullptr : run_->step(node_, name)}; }
 
 StepTimer Step::step_timer(std::string_view name) noexcept {
   return {run_, node_ == nullptr ? nullptr : run_->step(node_, name)};

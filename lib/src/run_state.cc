@@ -286,7 +286,8 @@ StepNode* RunState::step(const StepNode* parent, std::string_view name) noexcept
   return found;
 }
 
-// Finds by the last part of the path. Any thread, without a lock: slots are only ever filled. `slot`: where it would go.
+// Finds by the last part of the path. Any thread, without a lock: slots are only ever filled. `slot`: where it would
+// go.
 StepNode* RunState::find_step(const StepTable& table, const StepNode* parent, std::string_view name,
                               std::size_t* slot) const {
   const std::size_t prefix = parent == nullptr ? 0 : parent->path.size() + 1;
@@ -329,7 +330,8 @@ void RunState::look(const TimePoint& now) noexcept {
   bool due = false;
   {
     const Lock lock(mutex_);
-    expected_passed = !told_expected_ && options.expected_duration > Duration::zero() && so_far > options.expected_duration;
+    expected_passed =
+        !told_expected_ && options.expected_duration > Duration::zero() && so_far > options.expected_duration;
     max_passed = !told_max_ && options.max_duration > Duration::zero() && so_far > options.max_duration;
     told_expected_ = told_expected_ || expected_passed;
     told_max_ = told_max_ || max_passed;
@@ -351,8 +353,8 @@ void RunState::call(HookKind kind, std::string_view step, std::string_view messa
       !(failure ? options.on_failure : options.on_delay))
     return;
   quietly([&] {
-    client->call({kind, shared_from_this(), std::string(step), std::string(message), state,
-                  elapsed(client->clock.now())});
+    client->call(
+        {kind, shared_from_this(), std::string(step), std::string(message), state, elapsed(client->clock.now())});
   });
 }
 

@@ -58,8 +58,8 @@ class Shipper {
   const Clock& clock_;
   const std::function<void(std::string_view)> on_trouble_;
   ShipperCounts counts_;
-  Nanos delay_ = 0;      // 0: the last push went well
-  Nanos not_before_ = 0; // steady
+  Nanos delay_ = 0;       // 0: the last push went well
+  Nanos not_before_ = 0;  // steady
   std::uint64_t random_;
 };
 

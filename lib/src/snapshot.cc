@@ -13,21 +13,30 @@ namespace {
 
 v1::State wire_state(State state) {
   switch (state) {
-    case State::kRunning: return v1::STATE_RUNNING;
-    case State::kSucceeded: return v1::STATE_SUCCEEDED;
-    case State::kFailed: return v1::STATE_FAILED;
-    case State::kCanceled: return v1::STATE_CANCELED;
-    case State::kCrashed: return v1::STATE_CRASHED;
+    case State::kRunning:
+      return v1::STATE_RUNNING;
+    case State::kSucceeded:
+      return v1::STATE_SUCCEEDED;
+    case State::kFailed:
+      return v1::STATE_FAILED;
+    case State::kCanceled:
+      return v1::STATE_CANCELED;
+    case State::kCrashed:
+      return v1::STATE_CRASHED;
   }
   return v1::STATE_UNSPECIFIED;
 }
 
 v1::FailureKind wire_kind(FailureKind kind) {
   switch (kind) {
-    case FailureKind::kNone: break;
-    case FailureKind::kReported: return v1::FAILURE_KIND_REPORTED;
-    case FailureKind::kException: return v1::FAILURE_KIND_EXCEPTION;
-    case FailureKind::kExitCode: return v1::FAILURE_KIND_EXIT_CODE;
+    case FailureKind::kNone:
+      break;
+    case FailureKind::kReported:
+      return v1::FAILURE_KIND_REPORTED;
+    case FailureKind::kException:
+      return v1::FAILURE_KIND_EXCEPTION;
+    case FailureKind::kExitCode:
+      return v1::FAILURE_KIND_EXIT_CODE;
   }
   return v1::FAILURE_KIND_UNSPECIFIED;
 }

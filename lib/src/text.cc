@@ -22,9 +22,7 @@ std::size_t sequence_length(std::string_view text) {
   return overlong || surrogate || beyond ? 0 : length;
 }
 
-bool is_alnum(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 }  // namespace
 
@@ -66,8 +64,7 @@ std::string clean_job(std::string_view name, bool* cut) {
   if (out.size() != name.size() || out.empty()) *cut = true;
   if (out.empty()) out = "unnamed";
   for (std::size_t i = 0; i < out.size(); ++i) {
-    if (is_alnum(out[i]) || (i > 0 && (out[i] == '_' || kPunctuation.find(out[i]) != std::string_view::npos)))
-      continue;
+    if (is_alnum(out[i]) || (i > 0 && (out[i] == '_' || kPunctuation.find(out[i]) != std::string_view::npos))) continue;
     out[i] = i == 0 ? 'x' : '_';
     *cut = true;
   }

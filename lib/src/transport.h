@@ -7,9 +7,9 @@
 namespace kleptometrics::internal {
 
 struct Reply {
-  int status = 0;      // HTTP status; 0: no answer came
+  int status = 0;  // HTTP status; 0: no answer came
   std::string body;
-  std::string error;   // why no answer came
+  std::string error;  // why no answer came
 };
 
 // One thread at a time.

@@ -122,7 +122,8 @@ Answer Daemon::send(const std::string& method, const std::string& path, const st
 Json Daemon::json(const std::string& path) const {
   const Answer answer = get(path);
   if (answer.status != 200)
-    throw std::runtime_error("GET " + path + " was answered with " + std::to_string(answer.status) + ": " + answer.body);
+    throw std::runtime_error("GET " + path + " was answered with " + std::to_string(answer.status) + ": " +
+                             answer.body);
   return answer.json();
 }
 

@@ -1,5 +1,5 @@
-// The real kleptometricsd, started on ports and paths of the test's own, killed and started again at will, and asked over
-// HTTP. Everything it keeps lies in a temporary directory.
+// The real kleptometricsd, started on ports and paths of the test's own, killed and started again at will, and asked
+// over HTTP. Everything it keeps lies in a temporary directory.
 #pragma once
 
 #include <sys/types.h>

@@ -1,4 +1,5 @@
-// Bad input from the command line and from the network: each a clear error that names the fault, and the aggregator goes on.
+// Bad input from the command line and from the network: each a clear error that names the fault, and the aggregator
+// goes on.
 #include <string>
 #include <vector>
 
@@ -15,8 +16,8 @@ namespace {
 
 Ended start_with(const std::vector<std::string>& flags) {
   const TempDir dir;
-  std::vector<std::string> command{KLEPTO_DAEMON,           "--listen=127.0.0.1:0", "--socket=",
-                                   "--store=memory:", "--spool_dir=" + dir / "spool"};
+  std::vector<std::string> command{KLEPTO_DAEMON, "--listen=127.0.0.1:0",
+                                   "--socket=", "--store=memory:", "--spool_dir=" + dir / "spool"};
   command.insert(command.end(), flags.begin(), flags.end());
   return run_program(command, {}, 20);
 }

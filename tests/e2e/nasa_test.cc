@@ -43,7 +43,8 @@ std::map<std::string, Expected> expected_answers() {
     std::getline(fields, job, ',');
     Expected answer{};
     char comma = 0;
-    fields >> answer.count >> comma >> answer.min >> comma >> answer.median >> comma >> answer.p95 >> comma >> answer.max;
+    fields >> answer.count >> comma >> answer.min >> comma >> answer.median >> comma >> answer.p95 >> comma >>
+        answer.max;
     out[job == "-1" ? "pnone" : "p" + job] = answer;
   }
   return out;
@@ -68,15 +69,15 @@ void check_history(const Daemon& daemon, const std::map<std::string, Expected>& 
 
 }  // namespace
 
-TEST_CASE("The history of a supercomputer gives the exact answers, through a kill of the aggregator and a second replay") {
+TEST_CASE(
+    "The history of a supercomputer gives the exact answers, through a kill of the aggregator and a second replay") {
   const auto expected = expected_answers();
   if (expected.empty()) {
     WARN("SKIPPED: KLEPTO_TEST_DATA does not name a folder with the log");
     return;
   }
   Daemon daemon;
-  const pid_t replay =
-      start_program({"sh", "-c", replay_command()}, daemon.environment(), daemon.dir() / "replay");
+  const pid_t replay = start_program({"sh", "-c", replay_command()}, daemon.environment(), daemon.dir() / "replay");
   // Killed as soon as a part of the log is in, and started again.
   const Json part = daemon.eventually("/api/v1/jobs/p9/stats", [](const Json& stats) { return stats.at("count") > 5; });
   CHECK(part.at("count") < expected.at("p9").count);

@@ -97,9 +97,8 @@ TEST_CASE("A program that is killed has its run reported as crashed, its counter
   REQUIRE(running(before));
   ::kill(pid, SIGKILL);
   CHECK(wait_for(pid, 10) == -1);
-  const Json after = daemon.eventually("/api/v1/jobs/index-tree/runs", [](const Json& answer) {
-    return answer["runs"][0]["state"] != "running";
-  });
+  const Json after = daemon.eventually("/api/v1/jobs/index-tree/runs",
+                                       [](const Json& answer) { return answer["runs"][0]["state"] != "running"; });
   CHECK(after["runs"][0]["state"] == "crashed");
   CHECK(after["runs"][0]["failure"]["kind"] == "lost");
   CHECK(after["runs"][0]["id"] == before["runs"][0]["id"]);
@@ -135,7 +134,8 @@ TEST_CASE("A job without the library is timed by HTTP alone") {
   CHECK(started.status == 201);
   const std::string id = started.json().at("id");
   CHECK(daemon.send("PATCH", "/api/v1/runs/" + id, R"({"counters":{"files":3},"progress":0.5})").status == 200);
-  const auto ended = daemon.send("PATCH", "/api/v1/runs/" + id, R"({"state":"failed","failure":{"message":"tape full"}})");
+  const auto ended =
+      daemon.send("PATCH", "/api/v1/runs/" + id, R"({"state":"failed","failure":{"message":"tape full"}})");
   CHECK(ended.status == 200);
   const Json run = daemon.json("/api/v1/runs/" + id);
   CHECK(run.at("state") == "failed");
@@ -156,7 +156,10 @@ TEST_CASE("An aggregator that hangs holds up nobody, and gets everything once it
   ::kill(daemon.pid(), SIGSTOP);
   for (int i = 0; i < 100; ++i) kleptometrics::Run run(*client, "meanwhile");
   CHECK_FALSE(client->flush(std::chrono::milliseconds(50)));
-  { kleptometrics::Client hasty(options); kleptometrics::Run run(hasty, "hasty"); }  // its end waits 50 ms, not for ever
+  {
+    kleptometrics::Client hasty(options);
+    kleptometrics::Run run(hasty, "hasty");
+  }  // its end waits 50 ms, not for ever
   ::kill(daemon.pid(), SIGCONT);
   CHECK(client->flush(std::chrono::seconds(30)));
   CHECK(daemon.json("/api/v1/jobs/meanwhile/stats").at("count") == 100);

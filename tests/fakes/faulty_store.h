@@ -29,8 +29,7 @@ struct FaultyStore final : aggregator::Store {
   std::size_t run_reads = 0;
   std::size_t scans = 0;
 
-  absl::StatusOr<std::vector<aggregator::Applied>> commit(
-      absl::Span<const aggregator::Snapshot> snapshots) override {
+  absl::StatusOr<std::vector<aggregator::Applied>> commit(absl::Span<const aggregator::Snapshot> snapshots) override {
     commit_sizes.push_back(snapshots.size());
     if (during_commit) during_commit();
     if (!commit_errors.empty()) {

@@ -13,9 +13,7 @@ namespace kleptometrics::fakes {
 
 inline constexpr Nanos kStart = 1'700'000'000 * kNanosPerSecond;  // as FakeClock's wall clock begins
 
-inline Nanos seconds(double value) {
-  return static_cast<Nanos>(value * static_cast<double>(kNanosPerSecond));
-}
+inline Nanos seconds(double value) { return static_cast<Nanos>(value * static_cast<double>(kNanosPerSecond)); }
 
 // Ids compare as their numbers do.
 inline Uuid id_of(std::uint32_t number) {

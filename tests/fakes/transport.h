@@ -23,8 +23,9 @@ struct PushedRun {
 
 inline PushedRun pushed(const v1::PushRequest& request, const v1::Run& run) {
   const auto text = [&](std::uint32_t index) { return request.strings(static_cast<int>(index)); };
-  PushedRun out{run, text(run.job()), text(run.host()), text(run.program()), text(run.version()), text(run.build_id()),
-                {},  {},              {}};
+  PushedRun out{
+      run, text(run.job()), text(run.host()), text(run.program()), text(run.version()), text(run.build_id()), {}, {},
+      {}};
   for (const auto& label : run.labels()) out.labels.emplace_back(text(label.key()), text(label.value()));
   for (const auto& counter : run.counters()) out.counters.emplace_back(text(counter.name()), counter.value());
   for (const auto& step : run.steps()) out.steps.emplace_back(text(step.name()), step);

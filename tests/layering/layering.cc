@@ -10,9 +10,7 @@ namespace {
 constexpr std::string_view kProto = "proto";
 constexpr std::string_view kPublicHeaders = "lib/include";
 
-bool begins(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
+bool begins(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 bool ends(std::string_view text, std::string_view suffix) {
   return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
 }
@@ -22,8 +20,7 @@ bool within(std::string_view path, std::string_view place) {
   return path == place || (path.size() > place.size() && begins(path, place) && path[place.size()] == '/');
 }
 bool within_any(std::string_view path, const std::set<std::string>& places) {
-  return std::any_of(places.begin(), places.end(),
-                     [&](const std::string& place) { return within(path, place); });
+  return std::any_of(places.begin(), places.end(), [&](const std::string& place) { return within(path, place); });
 }
 
 bool matches(std::string_view header, std::string_view pattern) {
@@ -147,8 +144,7 @@ std::string Rooms::judge(const std::string& path, const std::string& room, const
   const std::string refused = judge_outside(path, include);
   if (!refused.empty()) return refused;
   if (ends(target, ".pb.h")) return judge_project(room, std::string(kProto));
-  if (begins(target, "kleptometrics/"))
-    return judge_project(room, std::string(kPublicHeaders) + "/" + target);
+  if (begins(target, "kleptometrics/")) return judge_project(room, std::string(kPublicHeaders) + "/" + target);
   if (!room_of(target).empty()) return judge_project(room, target);
   for (const std::string_view top : {"lib/", "aggregator/", "examples/", "tests/", "proto/", "cmake/"}) {
     if (begins(target, top)) return "includes \"" + target + "\", which lies in no room";
@@ -157,8 +153,7 @@ std::string Rooms::judge(const std::string& path, const std::string& room, const
   // file.
   if (!include.angled && target.find('/') == std::string::npos)
     return "includes \"" + target + "\" by its bare name: spell it from the project's root";
-  if (begins(target, "."))
-    return "includes \"" + target + "\" by a relative path: spell it from the project's root";
+  if (begins(target, ".")) return "includes \"" + target + "\" by a relative path: spell it from the project's root";
   return {};
 }
 
@@ -190,8 +185,7 @@ std::vector<Violation> Rooms::check_once(const std::map<std::string, std::string
         if (!within(path, folder)) continue;
         for (const Include& include : includes_of(text)) {
           if (include.target != header) continue;
-          if (!ends(path, ".cc"))
-            violations.push_back({path, include.line, header + " belongs into a .cc file"});
+          if (!ends(path, ".cc")) violations.push_back({path, include.line, header + " belongs into a .cc file"});
           if (!first.empty()) violations.push_back({path, include.line, header + " is already in " + first});
           if (first.empty()) first = path;
         }

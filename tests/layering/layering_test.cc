@@ -75,13 +75,11 @@ std::string verdict(const std::string& path, std::string_view text) {
 }
 
 TEST_CASE("a forbidden include is refused with its file, line and arrow") {
-  CHECK(
-      verdict("lib/base/a.h", "#pragma once\n#include <vector>\n#include \"app/b.h\"\n") ==
-      "lib/base/a.h:3: includes app/b.h, but there is no arrow lib/base -> app; open from there: nothing\n");
-  CHECK(
-      verdict("app/leaf/a.cc", "#include \"lib/base/b.h\"") ==
-      "app/leaf/a.cc:1: includes lib/base/b.h, but there is no arrow app/leaf -> lib/base; open from there: "
-      "app/open.h\n");
+  CHECK(verdict("lib/base/a.h", "#pragma once\n#include <vector>\n#include \"app/b.h\"\n") ==
+        "lib/base/a.h:3: includes app/b.h, but there is no arrow lib/base -> app; open from there: nothing\n");
+  CHECK(verdict("app/leaf/a.cc", "#include \"lib/base/b.h\"") ==
+        "app/leaf/a.cc:1: includes lib/base/b.h, but there is no arrow app/leaf -> lib/base; open from there: "
+        "app/open.h\n");
 }
 
 TEST_CASE("an include along an arrow, of the own room or of the system is allowed") {
@@ -106,8 +104,7 @@ TEST_CASE("generated and installed headers are rooms too") {
 }
 
 TEST_CASE("a header from outside stays where it is kept") {
-  CHECK(verdict("app/a.cc", "#include <heavy.h>") ==
-        "app/a.cc:1: includes heavy.h, which is kept to app/leaf\n");
+  CHECK(verdict("app/a.cc", "#include <heavy.h>") == "app/a.cc:1: includes heavy.h, which is kept to app/leaf\n");
   CHECK(verdict("app/leaf/a.cc", "#include <heavy.h>") == "");
   CHECK(verdict("lib/base/a.cc", "#include \"big/x.h\"") != "");
 }
@@ -115,8 +112,7 @@ TEST_CASE("a header from outside stays where it is kept") {
 TEST_CASE("a heavy header is taken into one source and no header") {
   const Rooms rooms = Rooms::parse(kSmallTable);
   CHECK(rooms.check_once({{"app/leaf/a.cc", "#include <heavy.h>"}, {"app/leaf/b.cc", ""}}).empty());
-  CHECK(report(rooms.check_once(
-            {{"app/leaf/a.cc", "#include <heavy.h>"}, {"app/leaf/b.cc", "#include <heavy.h>"}})) ==
+  CHECK(report(rooms.check_once({{"app/leaf/a.cc", "#include <heavy.h>"}, {"app/leaf/b.cc", "#include <heavy.h>"}})) ==
         "app/leaf/b.cc:1: heavy.h is already in app/leaf/a.cc\n");
   CHECK(report(rooms.check_once({{"app/leaf/a.h", "#include <heavy.h>"}})) ==
         "app/leaf/a.h:1: heavy.h belongs into a .cc file\n");

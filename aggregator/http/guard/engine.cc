@@ -97,8 +97,7 @@ void fill(Response from, httplib::Response& to) {
   if (from.status < 200 || from.status > 599) from = internal_error();
   to.status = from.status;
   for (const auto& [name, value] : from.headers) {
-    if (is_token(name) && !is_framing(name))
-      to.set_header(name, value);  // which drops values with line breaks
+    if (is_token(name) && !is_framing(name)) to.set_header(name, value);  // which drops values with line breaks
   }
   for (const auto& [name, value] : kStandingHeaders) {
     if (!to.has_header(std::string(name))) to.set_header(std::string(name), std::string(value));
@@ -119,8 +118,7 @@ class Engine::Library final : public httplib::Server {
       return HandlerResponse::Handled;
     });
     // The library's own ideas of connection headers differ between versions; the guard decides.
-    set_post_routing_handler(
-        [this](const httplib::Request&, httplib::Response& response) { finish(response); });
+    set_post_routing_handler([this](const httplib::Request&, httplib::Response& response) { finish(response); });
   }
 
   Answer answer(const Head& head, const Request& request, bool keep_alive) {
@@ -133,8 +131,7 @@ class Engine::Library final : public httplib::Server {
     MemoryStream stream(reduced, answer.bytes);
     const bool written = process(stream, !keep_alive);
     answer.keep_alive = keep_alive && written;
-    if (!called_ || !written)
-      answer = {refusal_bytes({400, "the HTTP library does not take this request"}), false};
+    if (!called_ || !written) answer = {refusal_bytes({400, "the HTTP library does not take this request"}), false};
     return answer;
   }
 

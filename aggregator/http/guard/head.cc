@@ -80,12 +80,11 @@ const std::string* Head::find(std::string_view name) const {
 }
 
 std::size_t Head::count(std::string_view name) const {
-  return static_cast<std::size_t>(std::count_if(
-      fields.begin(), fields.end(), [name](const HeaderField& field) { return field.name == name; }));
+  return static_cast<std::size_t>(
+      std::count_if(fields.begin(), fields.end(), [name](const HeaderField& field) { return field.name == name; }));
 }
 
-std::variant<NeedMore, Head, Refusal> parse_head(std::string_view bytes, const GuardLimits& limits,
-                                                 HeadScan& scan) {
+std::variant<NeedMore, Head, Refusal> parse_head(std::string_view bytes, const GuardLimits& limits, HeadScan& scan) {
   if (!bytes.empty() && !is_token_char(bytes.front())) {
     return bad("the request does not begin with a method; this address speaks plain HTTP/1.1");
   }
@@ -99,8 +98,7 @@ std::variant<NeedMore, Head, Refusal> parse_head(std::string_view bytes, const G
     if (newline == bytes.npos) return NeedMore{};
     if (line_bytes < 2 || bytes[newline - 1] != '\r') return bad("a line of the head does not end in CRLF");
     if (line_bytes == 2) return parse_lines(bytes.substr(0, end));
-    if (scan.lines++ == limits.header_lines_max + 1)
-      return head_too_large();  // the request line is one of them
+    if (scan.lines++ == limits.header_lines_max + 1) return head_too_large();  // the request line is one of them
     scan.line_start = end;
   }
 }

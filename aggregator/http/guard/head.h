@@ -44,7 +44,6 @@ struct NeedMore {};
 // `bytes` begins where the request does and holds all that has arrived. Lines end in CRLF exactly. Refusals:
 // 400 for what is not HTTP, 505 for another version of it, 414 and 431 as soon as a limit is passed, whether
 // or not the head is complete.
-std::variant<NeedMore, Head, Refusal> parse_head(std::string_view bytes, const GuardLimits& limits,
-                                                 HeadScan& scan);
+std::variant<NeedMore, Head, Refusal> parse_head(std::string_view bytes, const GuardLimits& limits, HeadScan& scan);
 
 }  // namespace kleptometrics::aggregator::http::guard

@@ -30,9 +30,9 @@ struct GuardLimits {
   std::size_t drain_bytes_max = 64U << 20U;
 
   // One address: TCP and the Unix socket have these separately.
-  std::size_t connections_max = 1024;      // beyond: the oldest idle one is closed, else 503
-  std::size_t waiting_requests_max = 512;  // complete, and no thread free yet; beyond: 503
-  std::size_t workers_max = 8;             // threads that run handlers; these mostly wait for a commit
+  std::size_t connections_max = 1024;               // beyond: the oldest idle one is closed, else 503
+  std::size_t waiting_requests_max = 512;           // complete, and no thread free yet; beyond: 503
+  std::size_t workers_max = 8;                      // threads that run handlers; these mostly wait for a commit
   Nanos accept_pause_nanos = kNanosPerSecond / 10;  // after accept failed for want of descriptors
 
   // Both addresses together.

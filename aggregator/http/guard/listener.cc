@@ -23,8 +23,7 @@ constexpr int kBacklog = 1024;
 absl::Status failed(std::string_view what, std::string_view address, int error) {
   std::string reason = std::generic_category().message(error);
   reason[0] = to_lower(reason[0]);
-  return {absl::ErrnoToStatusCode(error),
-          absl::StrCat(absl_view(what), " ", absl_view(address), ": ", reason)};
+  return {absl::ErrnoToStatusCode(error), absl::StrCat(absl_view(what), " ", absl_view(address), ": ", reason)};
 }
 
 absl::Status bad_address(std::string_view address, std::string_view reason) {
@@ -56,8 +55,7 @@ int read_host(const std::string& host, in_port_t port, TcpAddress& out) {
   v6.sin6_family = AF_INET6;
   v6.sin6_port = port;
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (!bracketed || ::inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &v6.sin6_addr) != 1)
-    return -1;
+  if (!bracketed || ::inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &v6.sin6_addr) != 1) return -1;
   store(v6, out);
   return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) ? 1 : 0;
 }
@@ -66,17 +64,14 @@ absl::StatusOr<TcpAddress> parse_address(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   const std::string_view digits = colon == text.npos ? std::string_view() : text.substr(colon + 1);
   if (colon == text.npos || colon == 0) return bad_address(text, "expected HOST:PORT");
-  const bool numeric =
-      !digits.empty() && digits.size() <= 5 && std::all_of(digits.begin(), digits.end(), is_digit);
+  const bool numeric = !digits.empty() && digits.size() <= 5 && std::all_of(digits.begin(), digits.end(), is_digit);
   const int port = numeric ? std::stoi(std::string(digits)) : -1;
   if (port < 0 || port > 65535) return bad_address(text, "the port must be a number from 0 to 65535");
   TcpAddress out;
   out.host = lower(text.substr(0, colon));
   const int kind = read_host(out.host, htons(static_cast<in_port_t>(port)), out);
-  if (kind < 0)
-    return bad_address(text, "the host must be localhost, an IPv4 address, or an IPv6 address in brackets");
-  if (kind == 0)
-    return bad_address(text, "beyond loopback needs API keys and TLS, which this build does not have");
+  if (kind < 0) return bad_address(text, "the host must be localhost, an IPv4 address, or an IPv6 address in brackets");
+  if (kind == 0) return bad_address(text, "beyond loopback needs API keys and TLS, which this build does not have");
   return out;
 }
 
@@ -88,9 +83,7 @@ int bound_port(int fd) {
   return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
 }
 
-UniqueFd new_socket(int family) {
-  return UniqueFd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-}
+UniqueFd new_socket(int family) { return UniqueFd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
 
 // Whether a process answers at a socket file: 0 or the error of connecting.
 int probe(const sockaddr_un& address) {
@@ -99,9 +92,7 @@ int probe(const sockaddr_un& address) {
   return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
 }
 
-bool same_file(const struct stat& a, const struct stat& b) {
-  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
+bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
 
 absl::Status clear_stale(const std::string& path, const sockaddr_un& address) {
   struct stat before {};
@@ -109,8 +100,7 @@ absl::Status clear_stale(const std::string& path, const sockaddr_un& address) {
     return errno == ENOENT ? absl::OkStatus() : failed("listen on", path, errno);
   }
   if (!S_ISSOCK(before.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("listen on ", path, ": the file exists and is not a socket"));
+    return absl::FailedPreconditionError(absl::StrCat("listen on ", path, ": the file exists and is not a socket"));
   }
   const int error = probe(address);
   if (error == 0 || error == EAGAIN) {  // EAGAIN: its queue of waiting peers is full
@@ -118,10 +108,8 @@ absl::Status clear_stale(const std::string& path, const sockaddr_un& address) {
   }
   if (error != ECONNREFUSED && error != ENOENT) return failed("listen on", path, error);
   struct stat now {};
-  if (::lstat(path.c_str(), &now) != 0 || !same_file(before, now))
-    return absl::OkStatus();  // bind() will tell
-  return ::unlink(path.c_str()) == 0 || errno == ENOENT ? absl::OkStatus()
-                                                        : failed("remove stale socket", path, errno);
+  if (::lstat(path.c_str(), &now) != 0 || !same_file(before, now)) return absl::OkStatus();  // bind() will tell
+  return ::unlink(path.c_str()) == 0 || errno == ENOENT ? absl::OkStatus() : failed("remove stale socket", path, errno);
 }
 
 }  // namespace
@@ -148,8 +136,7 @@ absl::StatusOr<Listener> Listener::unix_socket(const std::string& path, mode_t m
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path || path.find('\0') != path.npos) {
     return absl::InvalidArgumentError(absl::StrCat("listen on ", path, ": the path of a socket has 1 to ",
-                                                   sizeof address.sun_path - 1, " bytes, this has ",
-                                                   path.size()));
+                                                   sizeof address.sun_path - 1, " bytes, this has ", path.size()));
   }
   path.copy(address.sun_path, path.size());
   if (absl::Status status = clear_stale(path, address); !status.ok()) return status;
@@ -177,8 +164,7 @@ void Listener::close() {
   fd_.reset();
   if (path_.empty()) return;
   struct stat now {};
-  if (::lstat(path_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_)
-    ::unlink(path_.c_str());
+  if (::lstat(path_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_) ::unlink(path_.c_str());
 }
 
 }  // namespace kleptometrics::aggregator::http::guard

@@ -21,13 +21,10 @@ struct Case {
 };
 
 constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
-constexpr std::string_view kBodyTypes[] = {"application/json", "application/x-ndjson",
-                                           "application/x-protobuf"};
+constexpr std::string_view kBodyTypes[] = {"application/json", "application/x-ndjson", "application/x-protobuf"};
 constexpr std::string_view kFormType = "application/x-www-form-urlencoded";
 
-bool needs_length(std::string_view method) {
-  return method == "POST" || method == "PUT" || method == "PATCH";
-}
+bool needs_length(std::string_view method) { return method == "POST" || method == "PUT" || method == "PATCH"; }
 bool mutates(std::string_view method) { return needs_length(method) || method == "DELETE"; }
 
 Verdict check_method(Case c) {
@@ -40,8 +37,7 @@ Verdict check_method(Case c) {
 
 Verdict check_target(Case c) {
   auto target = parse_target(c.head.target);
-  if (!target)
-    return Refusal{400, "the request target must be a path that begins with '/', correctly percent-encoded"};
+  if (!target) return Refusal{400, "the request target must be a path that begins with '/', correctly percent-encoded"};
   c.out.request.path = std::move(target->path);
   c.out.request.query = std::move(target->query);
   return {};
@@ -65,16 +61,15 @@ Verdict check_length(Case c) {
     if (!needs_length(c.head.method)) return {};
     return Refusal{411, "this method needs a Content-Length"};
   }
-  if (c.head.count("content-length") != 1 || text->empty() ||
-      !std::all_of(text->begin(), text->end(), is_digit)) {
+  if (c.head.count("content-length") != 1 || text->empty() || !std::all_of(text->begin(), text->end(), is_digit)) {
     return Refusal{400, "Content-Length must be given once, as digits"};
   }
   std::size_t bytes = 0;
   for (const char digit : *text) {
     bytes = bytes * 10 + static_cast<std::size_t>(digit - '0');
     if (bytes > c.limits.body_bytes_max) {
-      return Refusal{413, "the body is larger than " + std::to_string(c.limits.body_bytes_max) +
-                              " bytes; send it in parts"};
+      return Refusal{413,
+                     "the body is larger than " + std::to_string(c.limits.body_bytes_max) + " bytes; send it in parts"};
     }
   }
   c.out.body_bytes = bytes;
@@ -91,8 +86,8 @@ std::optional<std::string> host_name(std::string_view host) {
   }
   end = std::min(end, host.size());
   const std::string_view port = host.substr(end);
-  const bool port_ok = port.empty() || (port.front() == ':' && port.size() <= 6 &&
-                                        std::all_of(port.begin() + 1, port.end(), is_digit));
+  const bool port_ok =
+      port.empty() || (port.front() == ':' && port.size() <= 6 && std::all_of(port.begin() + 1, port.end(), is_digit));
   if (!port_ok) return std::nullopt;
   return lower(host.substr(0, end));
 }
@@ -102,8 +97,7 @@ Verdict check_host(Case c) {
   if (count > 1 || (count == 0 && c.head.minor_version == 1)) return Refusal{400, "Host must be given once"};
   if (count == 0 || c.policy.hosts.empty()) return {};
   const auto name = host_name(*c.head.find("host"));
-  if (name && std::find(c.policy.hosts.begin(), c.policy.hosts.end(), *name) != c.policy.hosts.end())
-    return {};
+  if (name && std::find(c.policy.hosts.begin(), c.policy.hosts.end(), *name) != c.policy.hosts.end()) return {};
   return Refusal{421, "this Host is not served here; address the aggregator as localhost"};
 }
 
@@ -129,15 +123,13 @@ Verdict check_expect(Case c) {
 Verdict check_type(Case c) {
   const std::string* type = c.head.find("content-type");
   if (c.head.count("content-type") > 1) return Refusal{400, "Content-Type must be given once"};
-  if (type != nullptr)
-    c.out.request.content_type = lower(trimmed(std::string_view(*type).substr(0, type->find(';'))));
+  if (type != nullptr) c.out.request.content_type = lower(trimmed(std::string_view(*type).substr(0, type->find(';'))));
   if (c.out.body_bytes == 0 || !mutates(c.head.method)) return {};
   const std::string& media = c.out.request.content_type;
   if (std::find(std::begin(kBodyTypes), std::end(kBodyTypes), media) != std::end(kBodyTypes)) return {};
   if (media == kFormType)
     return Refusal{415, "the body is declared as a form; with curl, add -H 'Content-Type: application/json'"};
-  return Refusal{415,
-                 "Content-Type must be application/json, application/x-ndjson or application/x-protobuf"};
+  return Refusal{415, "Content-Type must be application/json, application/x-ndjson or application/x-protobuf"};
 }
 
 Verdict note_wishes(Case c) {

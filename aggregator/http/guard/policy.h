@@ -23,9 +23,9 @@ struct Policy {
 
 // A head that passed.
 struct Admission {
-  Request request;             // all but its body; a HEAD is a GET here, its answer's body is left away later
-  std::size_t body_bytes = 0;  // Content-Length
-  bool keep_alive = true;      // the peer's wish
+  Request request;                // all but its body; a HEAD is a GET here, its answer's body is left away later
+  std::size_t body_bytes = 0;     // Content-Length
+  bool keep_alive = true;         // the peer's wish
   bool expects_continue = false;  // it waits for `100 Continue` before it sends the body
 };
 

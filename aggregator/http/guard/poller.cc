@@ -37,8 +37,8 @@ Poller::Poller(Listener listener, Events events, Shared& shared)
       policy_(policy_for(listener_)),
       events_(std::move(events)),
       scratch_(kScratchBytes),
-      workers_(shared.handler, shared.limits,
-               [this](std::unique_ptr<Exchange> done) { add_answer(std::move(done)); }) {}
+      workers_(shared.handler, shared.limits, [this](std::unique_ptr<Exchange> done) { add_answer(std::move(done)); }) {
+}
 
 Poller::~Poller() { stop(); }
 

@@ -71,8 +71,7 @@ void Poller::dispatch(Connection& connection) {
   ++connection.requests;
   incoming.keep_alive =
       incoming.keep_alive && connection.requests < limits_.connection_requests_max && stop_at_ == kNever;
-  auto exchange =
-      std::make_unique<Exchange>(Exchange{&connection, connection.fd.get(), std::move(incoming), {}});
+  auto exchange = std::make_unique<Exchange>(Exchange{&connection, connection.fd.get(), std::move(incoming), {}});
   // Out of the set before a worker has it: nothing here touches the socket until the answer comes back.
   watch(connection, 0);
   connections_.set_expendable(connection, false);
@@ -80,8 +79,7 @@ void Poller::dispatch(Connection& connection) {
   connection.request_started = 0;
   if (connection.state == State::kClosed) return;
   connection.state = State::kServing;
-  if (!workers_.submit(exchange))
-    return overload(connection, "too many requests are waiting; try again later");
+  if (!workers_.submit(exchange)) return overload(connection, "too many requests are waiting; try again later");
   ++shared_.counts.requests;
 }
 

@@ -55,8 +55,7 @@ Incoming RequestReader::take_request() {
     body = std::exchange(buffer_, {});
   } else if (admission_.body_bytes > 0) {
     body = buffer_.substr(0, admission_.body_bytes);
-    buffer_ = buffer_.substr(
-        admission_.body_bytes);  // a new string: the next request needs not the old one's capacity
+    buffer_ = buffer_.substr(admission_.body_bytes);  // a new string: the next request needs not the old one's capacity
   }
   incoming.charge = charge_.split(body.size());
   phase_ = Phase::kHead;

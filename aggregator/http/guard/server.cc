@@ -21,8 +21,7 @@ absl::StatusOr<std::vector<Listener>> open_listeners(const Server::Options& opti
     if (!local.ok()) return local.status();
     listeners.push_back(*std::move(local));
   }
-  if (listeners.empty())
-    return absl::InvalidArgumentError("listen: neither an address nor a socket path is given");
+  if (listeners.empty()) return absl::InvalidArgumentError("listen: neither an address nor a socket path is given");
   return listeners;
 }
 

@@ -10,9 +10,8 @@
 namespace kleptometrics::aggregator::http::guard {
 
 struct Target {
-  std::string path;  // begins with '/'; no control characters
-  std::vector<std::pair<std::string, std::string>>
-      query;  // in order, repeated keys kept; `+` is a space; no NUL
+  std::string path;                                        // begins with '/'; no control characters
+  std::vector<std::pair<std::string, std::string>> query;  // in order, repeated keys kept; `+` is a space; no NUL
 };
 
 // Nothing where the target does not begin with '/', has a fragment, a percent sign without two hexadecimal

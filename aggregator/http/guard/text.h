@@ -13,8 +13,7 @@ inline char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c
 // A character of a method or of a header's name.
 inline bool is_token_char(char c) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'z') ||
-         (c != '\0' && kMarks.find(c) != kMarks.npos);
+  return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'z') || (c != '\0' && kMarks.find(c) != kMarks.npos);
 }
 
 inline bool is_token(std::string_view text) {

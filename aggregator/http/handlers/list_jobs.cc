@@ -30,16 +30,14 @@ void read_status(QueryParameters& parameters, Question& question) {
     question.selects_none = true;
     return;
   }
-  parameters.fail("status",
-                  "status must be one of paused, overrunning, late, failing, running, ok, new; got " +
-                      aggregator::quoted(*name));
+  parameters.fail("status", "status must be one of paused, overrunning, late, failing, running, ok, new; got " +
+                                aggregator::quoted(*name));
 }
 
 void read_sort(QueryParameters& parameters, Question& question) {
   const auto name = parameters.text("sort");
   if (!name || *name == "name") return;
-  if (*name != "last_run")
-    parameters.fail("sort", "sort must be name or last_run, got " + aggregator::quoted(*name));
+  if (*name != "last_run") parameters.fail("sort", "sort must be name or last_run, got " + aggregator::quoted(*name));
   question.request.sort = query::JobsRequest::Sort::kLastRun;
 }
 

@@ -26,8 +26,8 @@ void read_job(const Request& request, QueryParameters& parameters, RunFilter& fi
   }
   filter.job = path->second;
   if (asked && *asked != filter.job) {
-    parameters.fail("job", "job is " + aggregator::quoted(*asked) + ", but the path says " +
-                               aggregator::quoted(filter.job));
+    parameters.fail("job",
+                    "job is " + aggregator::quoted(*asked) + ", but the path says " + aggregator::quoted(filter.job));
   }
 }
 

@@ -14,8 +14,7 @@ Response report_run(const Request& request, Committer& committer) {
   if (auto refused = refuse_content(request, {kJson})) return *std::move(refused);
   const std::string& job = request.path_parameters.at("job");
   if (!valid_job_name(job)) {
-    return problem(400,
-                   aggregator::quoted(job) + " is no job name: they match [A-Za-z0-9][A-Za-z0-9._:-]{0,199}",
+    return problem(400, aggregator::quoted(job) + " is no job name: they match [A-Za-z0-9][A-Za-z0-9._:-]{0,199}",
                    "job");
   }
   const bool empty = request.body.find_first_not_of(" \t\r\n") == std::string::npos;
@@ -24,9 +23,7 @@ Response report_run(const Request& request, Committer& committer) {
   auto& report = std::get<ReportRun>(parsed);
   if (!report.run.job.empty() && report.run.job != job) {
     return problem(
-        400,
-        "job is " + aggregator::quoted(report.run.job) + ", but the path says " + aggregator::quoted(job),
-        "job");
+        400, "job is " + aggregator::quoted(report.run.job) + ", but the path says " + aggregator::quoted(job), "job");
   }
   report.run.job = job;
   return submit_one(committer, std::move(report));

@@ -68,8 +68,7 @@ absl::StatusOr<Connection> Connection::open(const std::string& path, int flags, 
   sqlite3* db = nullptr;
   // `./` keeps a name such as `:memory:` or `file:x?mode=…` from meaning more than a file.
   const std::string name = path.starts_with('/') ? path : "./" + path;
-  const int code =
-      sqlite3_open_v2(name.c_str(), &db, flags | SQLITE_OPEN_NOMUTEX, vfs.empty() ? nullptr : vfs.c_str());
+  const int code = sqlite3_open_v2(name.c_str(), &db, flags | SQLITE_OPEN_NOMUTEX, vfs.empty() ? nullptr : vfs.c_str());
   Connection connection(db);  // to be closed even if opening failed
   if (code != SQLITE_OK) return status_of(db == nullptr ? code : sqlite3_extended_errcode(db), db, "");
   sqlite3_extended_result_codes(db, 1);
@@ -85,8 +84,8 @@ absl::Status Connection::exec(const char* sql) {
 absl::StatusOr<sqlite3_stmt*> Connection::prepare(std::string_view sql) {
   if (const auto known = statements_.find(sql); known != statements_.end()) return known->second.get();
   sqlite3_stmt* statement = nullptr;
-  const int code = sqlite3_prepare_v3(raw(), sql.data(), static_cast<int>(sql.size()),
-                                      SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  const int code = sqlite3_prepare_v3(raw(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                      &statement, nullptr);
   if (code != SQLITE_OK) return status_of(code, raw(), "");
   statements_.emplace(sql, statement);
   return statement;

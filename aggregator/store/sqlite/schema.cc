@@ -70,9 +70,9 @@ absl::StatusOr<int> version_of(Connection& connection) {
 
 absl::Status upgrade(Connection& writer, int version) {
   for (; version < kSchemaVersion; ++version) {
-    const std::string step = absl::StrCat("BEGIN IMMEDIATE;", kUpgrades[static_cast<std::size_t>(version)],
-                                          "PRAGMA application_id=", kApplicationId,
-                                          ";PRAGMA user_version=", version + 1, ";COMMIT;");
+    const std::string step =
+        absl::StrCat("BEGIN IMMEDIATE;", kUpgrades[static_cast<std::size_t>(version)],
+                     "PRAGMA application_id=", kApplicationId, ";PRAGMA user_version=", version + 1, ";COMMIT;");
     if (absl::Status status = writer.exec(step.c_str()); !status.ok()) return status;
   }
   return absl::OkStatus();

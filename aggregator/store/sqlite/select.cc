@@ -41,8 +41,7 @@ std::int64_t mask_of(const std::vector<State>& states) {
 std::string select_sql(const RunFilter& filter) {
   const auto [index, condition] = index_of(filter);
   return absl::StrCat("SELECT bytes, annotations FROM runs INDEXED BY ", index,
-                      " WHERE (started_at, id) < (?1, ?2) AND started_at >= ?3 AND (?4 >> state) & 1",
-                      condition,
+                      " WHERE (started_at, id) < (?1, ?2) AND started_at >= ?3 AND (?4 >> state) & 1", condition,
                       filter.job.empty() ? "" : " AND job = (SELECT key FROM jobs WHERE name = ?5)",
                       " ORDER BY started_at DESC, id DESC");
 }

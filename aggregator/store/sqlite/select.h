@@ -10,7 +10,8 @@
 namespace kleptometrics::aggregator::sqlite {
 
 // A few texts in all, so that each connection prepares them once. Two columns: the bytes of
-// a run's snapshot, and of its annotations. The rows hold all runs of the filter and may hold others: ask matches() of each.
+// a run's snapshot, and of its annotations. The rows hold all runs of the filter and may hold others: ask matches() of
+// each.
 std::string select_sql(const RunFilter& filter);
 // Binds what the text of the same filter leaves open. `filter` and `after` must outlive the execution.
 void bind_select(Execution& query, const RunFilter& filter, const std::optional<RunCursor>& after);

@@ -41,10 +41,7 @@ absl::StatusOr<Run> run_of(const Execution& row) {
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::string path, sqlite::FileLock lock, Connection writer, std::vector<Connection> readers)
-      : path_(std::move(path)),
-        lock_(std::move(lock)),
-        writer_(std::move(writer)),
-        readers_(std::move(readers)) {
+      : path_(std::move(path)), lock_(std::move(lock)), writer_(std::move(writer)), readers_(std::move(readers)) {
     // In place of SQLite's own checkpoints.
     sqlite3_wal_hook(
         writer_.raw(),
@@ -67,12 +64,10 @@ class SqliteStore final : public Store {
   using Keys = std::map<std::string, std::int64_t, std::less<>>;
 
   // The parts of commit(), inside a transaction.
-  absl::Status apply_all(absl::Span<const Snapshot> snapshots, std::vector<Applied>& applied)
-      KLEPTO_REQUIRES(writing_);
+  absl::Status apply_all(absl::Span<const Snapshot> snapshots, std::vector<Applied>& applied) KLEPTO_REQUIRES(writing_);
   absl::StatusOr<Applied> apply(const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
   absl::Status insert(const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
-  absl::StatusOr<Judgement> judge_stored(const Snapshot& snapshot, std::int64_t& key)
-      KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<Judgement> judge_stored(const Snapshot& snapshot, std::int64_t& key) KLEPTO_REQUIRES(writing_);
   absl::Status update_snapshot(std::int64_t key, const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
   absl::Status update_annotations(std::int64_t key, const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
   absl::StatusOr<std::int64_t> key_of_job(const std::string& name) KLEPTO_REQUIRES(writing_);
@@ -114,8 +109,7 @@ absl::Status SqliteStore::probe() {
   const std::string touch = absl::StrCat("PRAGMA user_version=", sqlite::kSchemaVersion);
   const Lock lock(writing_);
   if (absl::Status status = health_.ended(); !status.ok()) return status;
-  return within(doing("write to"),
-                write([&]() KLEPTO_REQUIRES(writing_) { return writer_.exec(touch.c_str()); }));
+  return within(doing("write to"), write([&]() KLEPTO_REQUIRES(writing_) { return writer_.exec(touch.c_str()); }));
 }
 
 absl::StatusOr<std::vector<Applied>> SqliteStore::commit(absl::Span<const Snapshot> snapshots) {
@@ -124,8 +118,8 @@ absl::StatusOr<std::vector<Applied>> SqliteStore::commit(absl::Span<const Snapsh
   applied.reserve(snapshots.size());
   const Lock lock(writing_);
   if (absl::Status status = health_.ended(); !status.ok()) return status;
-  const absl::Status status = within(
-      doing("commit to"), write([&]() KLEPTO_REQUIRES(writing_) { return apply_all(snapshots, applied); }));
+  const absl::Status status =
+      within(doing("commit to"), write([&]() KLEPTO_REQUIRES(writing_) { return apply_all(snapshots, applied); }));
   if (!status.ok()) return status;
   checkpoint();
   return applied;
@@ -158,10 +152,8 @@ absl::Status SqliteStore::roll_back(absl::Status cause) {
 // a failed fsync and try again. The commit before it is durable either way.
 void SqliteStore::checkpoint() {
   if (log_pages_ < kCheckpointPages) return;
-  const int code =
-      sqlite3_wal_checkpoint_v2(writer_.raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  const absl::Status status =
-      sqlite::status_of(code, writer_.raw(), doing("copy the log of an earlier commit into"));
+  const int code = sqlite3_wal_checkpoint_v2(writer_.raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  const absl::Status status = sqlite::status_of(code, writer_.raw(), doing("copy the log of an earlier commit into"));
   if (!status.ok() && !absl::IsUnavailable(status)) health_.end(status);
 }
 
@@ -205,8 +197,7 @@ absl::StatusOr<Judgement> SqliteStore::judge_stored(const Snapshot& snapshot, st
   Known known;
   known.same_job = stored.integer(1) != 0;
   known.same_start = stored.integer(2) == snapshot.run.started_at;
-  known.snapshot = {static_cast<int>(stored.integer(3)), static_cast<std::uint64_t>(stored.integer(4)),
-                    stored.blob(5)};
+  known.snapshot = {static_cast<int>(stored.integer(3)), static_cast<std::uint64_t>(stored.integer(4)), stored.blob(5)};
   known.annotations = {static_cast<std::uint64_t>(stored.integer(6)), stored.blob(7)};
   return judge(snapshot, known);
 }
@@ -239,8 +230,7 @@ absl::Status SqliteStore::update_snapshot(std::int64_t key, const Snapshot& snap
 }
 
 absl::Status SqliteStore::update_annotations(std::int64_t key, const Snapshot& snapshot) {
-  const auto statement =
-      writer_.prepare("UPDATE runs SET annotated = ?2, annotations = ?3 WHERE key = ?1");
+  const auto statement = writer_.prepare("UPDATE runs SET annotated = ?2, annotations = ?3 WHERE key = ?1");
   if (!statement.ok()) return statement.status();
   Execution update(*statement);
   update.bind(1, key).bind(2, static_cast<std::int64_t>(snapshot.run.annotations.revision));

@@ -19,7 +19,7 @@ namespace kleptometrics::aggregator {
 struct SqliteOptions {
   std::int64_t pages_max = 0;  // of 4 KiB; beyond, commits are Unavailable as on a full disk. 0: no bound
   std::string vfs{};           // a registered VFS of SQLite's, empty: the system's
-  int readers = 4;  // connections for reading, all opened at the start: later no descriptor is needed
+  int readers = 4;             // connections for reading, all opened at the start: later no descriptor is needed
 };
 
 // Opens the file, or makes it. Errors name the path: see open_store().

@@ -42,8 +42,7 @@ absl::StatusCode kind_of(int code) {
 
 absl::Status status_of(int code, sqlite3* db, std::string_view context) {
   if (code == SQLITE_OK) return absl::OkStatus();
-  const char* said =
-      db != nullptr && sqlite3_extended_errcode(db) == code ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+  const char* said = db != nullptr && sqlite3_extended_errcode(db) == code ? sqlite3_errmsg(db) : sqlite3_errstr(code);
   return {kind_of(code), absl::StrCat(absl_view(context), context.empty() ? "" : ": ", said,
                                       code > 0xff ? absl::StrCat(" (SQLite error ", code, ")") : "")};
 }

@@ -12,8 +12,8 @@
 //
 // HOW A RUN ENDS. Its scope is left: succeeded; by an exception: failed. fail() was called: failed. exit(0) inside the
 // scope: succeeded; exit(n): failed with that exit code. _exit, quick_exit, abort, a fatal signal or exec: the
-// aggregator finds the program gone and concludes crashed. After fork() the child's copies do nothing: it starts runs of
-// its own.
+// aggregator finds the program gone and concludes crashed. After fork() the child's copies do nothing: it starts runs
+// of its own.
 //
 // LIMITS. Job names [A-Za-z0-9][A-Za-z0-9._:-]{0,199} (other bytes become '_', the rest is cut); 16 labels of 1 KiB, 64
 // counters, 256 steps a run, failure messages of 4 KiB. What exceeds them is cut or left out, and counted in
@@ -89,16 +89,16 @@ struct ClientOptions {
 
 // Counts since the client was made.
 struct ClientStats {
-  std::uint64_t runs = 0;       // started
-  std::uint64_t delivered = 0;  // snapshots that the aggregator has taken
-  std::uint64_t duplicates = 0; // of them, those it had already
-  std::uint64_t rejected = 0;   // snapshots that it refused for good
-  std::uint64_t dropped = 0;    // snapshots lost because the journal was full
-  std::uint64_t cut = 0;        // names, labels, counters and steps beyond the limits
-  std::uint64_t retries = 0;    // pushes that failed and were tried again
-  std::uint64_t pending = 0;    // snapshots not yet delivered
-  bool durable = false;         // a journal file stands behind it
-  std::string last_error;       // empty: none
+  std::uint64_t runs = 0;        // started
+  std::uint64_t delivered = 0;   // snapshots that the aggregator has taken
+  std::uint64_t duplicates = 0;  // of them, those it had already
+  std::uint64_t rejected = 0;    // snapshots that it refused for good
+  std::uint64_t dropped = 0;     // snapshots lost because the journal was full
+  std::uint64_t cut = 0;         // names, labels, counters and steps beyond the limits
+  std::uint64_t retries = 0;     // pushes that failed and were tried again
+  std::uint64_t pending = 0;     // snapshots not yet delivered
+  bool durable = false;          // a journal file stands behind it
+  std::string last_error;        // empty: none
 };
 
 namespace internal {
@@ -167,7 +167,8 @@ class [[nodiscard]] Step {
 // Does nothing once its run has ended.
 class [[nodiscard]] StepTimer {
  public:
-  // A running execution. Must not outlive every handle (Run, Step, StepTimer) of its run; ends on the thread that started it.
+  // A running execution. Must not outlive every handle (Run, Step, StepTimer) of its run; ends on the thread that
+  // started it.
   class [[nodiscard]] Scope {
    public:
     Scope(Scope&& other) noexcept;
@@ -218,7 +219,7 @@ class [[nodiscard]] Run {
   void exit_code(int code) noexcept;             // not 0: will end as failed
   // Past runs: will end as of then, and its duration is the difference to its start.
   void finish_at(WallTime finished_at) noexcept;
-  void end() noexcept;  // ends it before its scope does
+  void end() noexcept;                   // ends it before its scope does
   std::string_view id() const noexcept;  // UUID in text; empty if disabled or moved from
 
  private:

@@ -39,8 +39,7 @@ struct TroubledStore final : Store {
 };
 
 struct TroubledApi : ApiFixture {
-  TroubledApi()
-      : ApiFixture(std::make_unique<TroubledStore>()), trouble(static_cast<TroubledStore&>(*store)) {}
+  TroubledApi() : ApiFixture(std::make_unique<TroubledStore>()), trouble(static_cast<TroubledStore&>(*store)) {}
   TroubledStore& trouble;
 };
 

@@ -32,8 +32,8 @@ ApiFixture::ApiFixture(std::unique_ptr<Store> over) : store(std::move(over)) {
 
 ApiFixture::~ApiFixture() { committer->stop(); }
 
-Response ApiFixture::send(std::string method, std::string_view target, std::string body,
-                          std::string content_type, std::string accept) const {
+Response ApiFixture::send(std::string method, std::string_view target, std::string body, std::string content_type,
+                          std::string accept) const {
   Request request;
   request.method = std::move(method);
   request.path = target.substr(0, target.find('?'));
@@ -43,8 +43,7 @@ Response ApiFixture::send(std::string method, std::string_view target, std::stri
     const std::string_view pair = target.substr(0, target.find('&'));
     target.remove_prefix(pair.size());
     const auto equals = pair.find('=');
-    request.query.emplace_back(pair.substr(0, equals),
-                               equals == std::string_view::npos ? "" : pair.substr(equals + 1));
+    request.query.emplace_back(pair.substr(0, equals), equals == std::string_view::npos ? "" : pair.substr(equals + 1));
   }
   request.body = std::move(body);
   request.content_type = std::move(content_type);

@@ -30,8 +30,8 @@ struct ApiFixture {
   ~ApiFixture();
 
   // `target` may have a query string; it is taken as it stands, nothing is decoded.
-  Response send(std::string method, std::string_view target, std::string body = {},
-                std::string content_type = {}, std::string accept = {}) const;
+  Response send(std::string method, std::string_view target, std::string body = {}, std::string content_type = {},
+                std::string accept = {}) const;
   Response get(std::string_view target) const { return send("GET", target); }
   Response post(std::string_view target, std::string json) const {
     return send("POST", target, std::move(json), "application/json");

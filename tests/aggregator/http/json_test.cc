@@ -89,10 +89,9 @@ TEST_CASE("what is unknown of a run is left out") {
   run.id = *Uuid::parse(kAnId);
   run.job = "j";
   run.revision = 1;
-  CHECK(
-      run_json(run) ==
-      R"({"id":"01890a5d-ac96-774b-bcce-b302099a8057","job":"j","state":"running","revision":1,"attempt":1,)"
-      R"("started_at":"1970-01-01T00:00:00Z"})");
+  CHECK(run_json(run) ==
+        R"({"id":"01890a5d-ac96-774b-bcce-b302099a8057","job":"j","state":"running","revision":1,"attempt":1,)"
+        R"("started_at":"1970-01-01T00:00:00Z"})");
 }
 
 TEST_CASE("steps with a sketch show their median and 95th percentile") {

@@ -5,9 +5,7 @@
 namespace kleptometrics::aggregator::http {
 namespace {
 
-RunCursor cursor() {
-  return {1'700'000'000'123'456'789, *Uuid::parse("01890a5d-ac96-774b-bcce-b302099a8057")};
-}
+RunCursor cursor() { return {1'700'000'000'123'456'789, *Uuid::parse("01890a5d-ac96-774b-bcce-b302099a8057")}; }
 
 TEST_CASE("a token gives its position back") {
   CHECK(run_cursor_of(page_token(cursor())) == cursor());

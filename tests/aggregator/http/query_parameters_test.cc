@@ -80,8 +80,8 @@ TEST_CASE("a plus sign that a URL turned into a space is understood") {
 }
 
 TEST_CASE("labels and the rest fill the filter") {
-  const RunFilter filter = selected(
-      {{"label.team", "risk"}, {"host", "h1"}, {"version", "2"}, {"build_id", "7f3c"}, {"label.a.b", ""}});
+  const RunFilter filter =
+      selected({{"label.team", "risk"}, {"host", "h1"}, {"version", "2"}, {"build_id", "7f3c"}, {"label.a.b", ""}});
   CHECK(filter.labels == Pairs{{"team", "risk"}, {"a.b", ""}});
   CHECK(filter.host == "h1");
   CHECK(filter.version == "2");

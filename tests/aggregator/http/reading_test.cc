@@ -23,9 +23,7 @@ std::vector<std::string> page(const ApiFixture& api, const std::string& path, st
   return ids;
 }
 
-std::size_t count(const ApiFixture& api, const std::string& query) {
-  return size_at(api.get(kRuns + query), "/runs");
-}
+std::size_t count(const ApiFixture& api, const std::string& query) { return size_at(api.get(kRuns + query), "/runs"); }
 
 TEST_CASE("an empty aggregator has empty lists") {
   const ApiFixture api;

@@ -46,9 +46,9 @@ TEST_CASE("a path finds its handler, and its parameters their values") {
 
 TEST_CASE("a path that is not in the table is a 404") {
   const Table table;
-  for (const char* path : {"", "/", "/api", "/api/v1/jobs/", "/api/v1/jobs//runs", "/api/v1/jobs/nightly/",
-                           "/api/v1/jobs/nightly/runs/", "//api/v1/jobs", "/API/v1/jobs", "api/v1/jobs",
-                           "/a/1", "/a/1/2/3", "/a//2"}) {
+  for (const char* path :
+       {"", "/", "/api", "/api/v1/jobs/", "/api/v1/jobs//runs", "/api/v1/jobs/nightly/", "/api/v1/jobs/nightly/runs/",
+        "//api/v1/jobs", "/API/v1/jobs", "api/v1/jobs", "/a/1", "/a/1/2/3", "/a//2"}) {
     INFO(path);
     CHECK(blame(table.send("GET", path)) == "404 absent");
   }

@@ -21,8 +21,7 @@ TEST_CASE("the life of a run by curl") {
   CHECK(id[14] == '7');
 
   api.clock.advance(30 * kNanosPerSecond);
-  const Response half =
-      api.patch(path_of(id), R"({"progress":0.5,"counters":{"rows":1000},"labels":{"team":"risk"}})");
+  const Response half = api.patch(path_of(id), R"({"progress":0.5,"counters":{"rows":1000},"labels":{"team":"risk"}})");
   CHECK(half.status == 200);
   CHECK(at(half, "/progress") == "0.5");
 

@@ -47,9 +47,7 @@ struct Submission {
   std::thread thread;
 
   Submission(Committer& committer, std::vector<Command> all)
-      : thread([this, &committer, all = std::move(all)]() mutable {
-          answer = committer.submit(std::move(all));
-        }) {}
+      : thread([this, &committer, all = std::move(all)]() mutable { answer = committer.submit(std::move(all)); }) {}
   const absl::StatusOr<Outcomes>& join() {
     if (thread.joinable()) thread.join();
     return answer;

@@ -66,8 +66,7 @@ TEST_CASE("commands of one group see what the group did before them") {
   label.labels["ticket"] = "42";
   auto start = door.queue(commands(report(1)));
   auto labelled = door.queue(commands(label));
-  auto end =
-      door.queue({report(1, State::kSucceeded), report(1, State::kSucceeded), report(1, State::kFailed)});
+  auto end = door.queue({report(1, State::kSucceeded), report(1, State::kSucceeded), report(1, State::kFailed)});
   REQUIRE(door.committer->run_once());
   REQUIRE(start->join()->front().run->revision == 1);
   REQUIRE(labelled->join()->front().run->revision == 2);

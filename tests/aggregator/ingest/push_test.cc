@@ -24,8 +24,7 @@ struct OpenDoor : Door {
 TEST_CASE("a push of good runs is counted by what it changed") {
   OpenDoor door;
   const Run run = started("nightly", 1);
-  const auto result =
-      push(*door.committer, body_of({run, run, finished(run, seconds(1)), started("nightly", 2)}));
+  const auto result = push(*door.committer, body_of({run, run, finished(run, seconds(1)), started("nightly", 2)}));
   REQUIRE(result.ok());
   REQUIRE(result->accepted == 3);
   REQUIRE(result->duplicates == 1);
@@ -38,8 +37,7 @@ TEST_CASE("runs at fault are rejected alone, under their own index") {
   Run bad = started("nightly", 2);
   bad.progress = 2;
   const Run moved = started("nightly", 1, fakes::kStart + 1);
-  const auto result =
-      push(*door.committer, body_of({bad, started("nightly", 1), moved, bad, started("nightly", 3)}));
+  const auto result = push(*door.committer, body_of({bad, started("nightly", 1), moved, bad, started("nightly", 3)}));
   REQUIRE(result.ok());
   REQUIRE(result->accepted == 2);
   REQUIRE(result->duplicates == 0);

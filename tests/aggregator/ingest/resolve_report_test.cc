@@ -311,9 +311,7 @@ TEST_CASE("the start that arrives after the end is a duplicate") {
 
 TEST_CASE("an ended run is not changed without a revision") {
   const Run stored = after(says(State::kSucceeded));
-  SECTION("another state") {
-    require_rejected(resolve(says(State::kFailed), stored), Why::kConflict, "state");
-  }
+  SECTION("another state") { require_rejected(resolve(says(State::kFailed), stored), Why::kConflict, "state"); }
   SECTION("another end") {
     ReportRun report = says(State::kSucceeded);
     report.run.finished_at = *stored.finished_at + 1;

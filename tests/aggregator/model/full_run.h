@@ -25,8 +25,7 @@ inline aggregator::Step step_of(std::string name, std::initializer_list<std::uin
 }
 
 inline aggregator::Run full_run(std::uint32_t number = 1) {
-  aggregator::Run run =
-      finished(started("nightly-billing", number), seconds(90.5), aggregator::State::kFailed);
+  aggregator::Run run = finished(started("nightly-billing", number), seconds(90.5), aggregator::State::kFailed);
   run.revision = 7;
   run.attempt = 2;
   run.parent_id = id_of(number + 1'000'000);

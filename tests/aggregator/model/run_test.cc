@@ -20,8 +20,7 @@ Run verdict(Run run) {
 }
 
 TEST_CASE("states and kinds of failure are spelled as the API does, both ways") {
-  for (const State state :
-       {State::kRunning, State::kSucceeded, State::kFailed, State::kCanceled, State::kCrashed}) {
+  for (const State state : {State::kRunning, State::kSucceeded, State::kFailed, State::kCanceled, State::kCrashed}) {
     REQUIRE(state_of(name_of(state)) == state);
   }
   for (const FailureKind kind : {FailureKind::kReported, FailureKind::kException, FailureKind::kExitCode,

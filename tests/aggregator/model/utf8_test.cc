@@ -29,8 +29,8 @@ TEST_CASE("every code point but the surrogates is UTF-8, and nothing above them"
 TEST_CASE("overlong, cut and stray bytes are not UTF-8") {
   for (const std::string& text :
        {"\x80"s, "\xbf"s, "\xc0\x80"s, "\xc1\xbf"s, "\xe0\x80\x80"s, "\xe0\x9f\xbf"s, "\xf0\x80\x80\x80"s,
-        "\xf0\x8f\xbf\xbf"s, "\xc3"s, "\xe2\x82"s, "\xf0\x9f\x8c"s, "\xc3("s, "\xe2(\xa1"s, "\xe2\x82("s,
-        "\xff"s, "\xf5\x80\x80\x80"s, "ok\xc3\xa4\xc3"s}) {
+        "\xf0\x8f\xbf\xbf"s, "\xc3"s, "\xe2\x82"s, "\xf0\x9f\x8c"s, "\xc3("s, "\xe2(\xa1"s, "\xe2\x82("s, "\xff"s,
+        "\xf5\x80\x80\x80"s, "ok\xc3\xa4\xc3"s}) {
     CAPTURE(quoted(text));
     REQUIRE_FALSE(valid_utf8(text));
   }
@@ -50,8 +50,7 @@ TEST_CASE("a quoted text is printable, short and UTF-8, whatever it quotes") {
   REQUIRE(quoted("a\nb\0"s) == "`a\\x0ab\\x00`");
   REQUIRE(quoted("gr\xf6\xdf"
                  "e") == "`gr\\xf6\\xdfe`");
-  for (const std::string& text :
-       {std::string(1000, '\xc3'), std::string(1000, 'x'), std::string(59, 'x') + "ä…"}) {
+  for (const std::string& text : {std::string(1000, '\xc3'), std::string(1000, 'x'), std::string(59, 'x') + "ä…"}) {
     const std::string shown = quoted(text);
     REQUIRE(valid_utf8(shown));
     REQUIRE_FALSE(has_control(shown));

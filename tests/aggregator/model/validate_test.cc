@@ -65,8 +65,8 @@ TEST_CASE("the rule of job names is kept to the letter") {
     REQUIRE(valid_job_name(name));
   }
   for (const std::string& name :
-       {std::string(), std::string(".a"), std::string("-a"), std::string("a b"), std::string("a/b"),
-        std::string("jöb"), std::string("a\n"), std::string("a\0", 2), std::string(201, 'x')}) {
+       {std::string(), std::string(".a"), std::string("-a"), std::string("a b"), std::string("a/b"), std::string("jöb"),
+        std::string("a\n"), std::string("a\0", 2), std::string(201, 'x')}) {
     CAPTURE(quoted(name));
     REQUIRE_FALSE(valid_job_name(name));
   }
@@ -86,8 +86,7 @@ TEST_CASE("faults of identity and state are refused with the field's name") {
       {"failure.kind", [](Run& run) { run.failure->kind = FailureKind{0}; }},
       {"failure.signal", [](Run& run) { run.failure->signal = -1; }},
       {"failure.signal", [](Run& run) { run.failure->signal = 129; }},
-      {"failure.message",
-       [](Run& run) { run.failure->message.assign(limits::failure_message_bytes_max + 1, 'x'); }},
+      {"failure.message", [](Run& run) { run.failure->message.assign(limits::failure_message_bytes_max + 1, 'x'); }},
       {"failure.message", [](Run& run) { run.failure->message = "\xff"; }},
       {"progress", [](Run& run) { run.progress = -0.001; }},
       {"progress", [](Run& run) { run.progress = 1.001; }},
@@ -129,8 +128,7 @@ TEST_CASE("labels and counters beyond their limits are refused") {
       {"labels", [](Run& run) { run.labels["a\x01"] = "x"; }},
       {"labels", [](Run& run) { run.labels["\xc3"] = "x"; }},
       {"labels", [](Run& run) { run.labels[std::string(limits::label_key_bytes_max + 1, 'k')] = "x"; }},
-      {"labels.region",
-       [](Run& run) { run.labels["region"].assign(limits::label_value_bytes_max + 1, 'v'); }},
+      {"labels.region", [](Run& run) { run.labels["region"].assign(limits::label_value_bytes_max + 1, 'v'); }},
       {"labels.region", [](Run& run) { run.labels["region"] = "\xed\xa0\x80"; }},
       {"labels",
        [](Run& run) {
@@ -143,8 +141,7 @@ TEST_CASE("labels and counters beyond their limits are refused") {
       {"counters.rows", [](Run& run) { run.counters["rows"] = -std::numeric_limits<double>::infinity(); }},
       {"counters",
        [](Run& run) {
-         for (std::size_t i = 0; i <= limits::counter_count_max; ++i)
-           run.counters["c" + std::to_string(i)] = 1;
+         for (std::size_t i = 0; i <= limits::counter_count_max; ++i) run.counters["c" + std::to_string(i)] = 1;
        }},
   });
 }

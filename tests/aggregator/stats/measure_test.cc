@@ -30,8 +30,8 @@ TEST_CASE("a counter's name may hold colons and be one byte long") {
 }
 
 TEST_CASE("what is no measure is refused") {
-  for (const auto* text : {"", "counter:", "seconds_per:", "counter", "Duration", "duration ", " cpu", "rows",
-                           "duration:", "cpu:user"}) {
+  for (const auto* text :
+       {"", "counter:", "seconds_per:", "counter", "Duration", "duration ", " cpu", "rows", "duration:", "cpu:user"}) {
     CAPTURE(text);
     REQUIRE_FALSE(Measure::parse(text));
   }

@@ -21,8 +21,8 @@ Run took(std::uint32_t number, Nanos duration, State state = State::kSucceeded, 
   return fakes::finished(fakes::started("job", number, at), duration, state);
 }
 
-Stats stats_of(const std::vector<Run>& runs, std::string_view measure = "duration",
-               const std::string& step = "", const std::vector<State>& outcomes = {State::kSucceeded}) {
+Stats stats_of(const std::vector<Run>& runs, std::string_view measure = "duration", const std::string& step = "",
+               const std::vector<State>& outcomes = {State::kSucceeded}) {
   Accumulator values(*Measure::parse(measure), step, outcomes, kGrace);
   for (const Run& run : runs) values.add(run);
   return values.finish();
@@ -86,9 +86,9 @@ TEST_CASE("a quantile is the value at rank ceil(q n)") {
     double median, p90, p95, p99;
   };
   for (const Expected& e :
-       {Expected{3, 2, 3, 3, 3}, Expected{4, 2, 4, 4, 4}, Expected{10, 5, 9, 10, 10},
-        Expected{11, 6, 10, 11, 11}, Expected{20, 10, 18, 19, 20}, Expected{99, 50, 90, 95, 99},
-        Expected{100, 50, 90, 95, 99}, Expected{101, 51, 91, 96, 100}, Expected{1000, 500, 900, 950, 990}}) {
+       {Expected{3, 2, 3, 3, 3}, Expected{4, 2, 4, 4, 4}, Expected{10, 5, 9, 10, 10}, Expected{11, 6, 10, 11, 11},
+        Expected{20, 10, 18, 19, 20}, Expected{99, 50, 90, 95, 99}, Expected{100, 50, 90, 95, 99},
+        Expected{101, 51, 91, 96, 100}, Expected{1000, 500, 900, 950, 990}}) {
     CAPTURE(e.n);
     const Stats stats = stats_of(of_seconds(one_to(e.n)));
     REQUIRE(stats.median == e.median);
@@ -113,10 +113,10 @@ TEST_CASE("equal values have themselves as mean, to the last bit") {
 }
 
 TEST_CASE("of equal highs and lows the earliest run is named, then the smaller id") {
-  const Stats stats = stats_of(
-      {took(5, seconds(9), State::kSucceeded, kStart + 1), took(4, seconds(9), State::kSucceeded, kStart),
-       took(3, seconds(9), State::kSucceeded, kStart), took(2, seconds(1), State::kSucceeded, kStart + 2),
-       took(1, seconds(1), State::kSucceeded, kStart + 3)});
+  const Stats stats =
+      stats_of({took(5, seconds(9), State::kSucceeded, kStart + 1), took(4, seconds(9), State::kSucceeded, kStart),
+                took(3, seconds(9), State::kSucceeded, kStart), took(2, seconds(1), State::kSucceeded, kStart + 2),
+                took(1, seconds(1), State::kSucceeded, kStart + 3)});
   REQUIRE(stats.high->run_id == id_of(3));
   REQUIRE(stats.high->at == kStart);
   REQUIRE(stats.low->run_id == id_of(2));

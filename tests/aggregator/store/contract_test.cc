@@ -187,8 +187,7 @@ TEST_CASE("a known id under another job or start is rejected and changes nothing
   other_job.job = "export";
   Run other_start = finished(known, seconds(1));
   other_start.started_at += 1;
-  REQUIRE(shop.commit({other_job, other_start, known}) ==
-          All{Applied::kOtherJob, Applied::kOtherStart, kDuplicate});
+  REQUIRE(shop.commit({other_job, other_start, known}) == All{Applied::kOtherJob, Applied::kOtherStart, kDuplicate});
   REQUIRE(shop.list() == std::vector<Run>{known});
   REQUIRE(shop.jobs() == std::vector<std::string>{"import"});
   REQUIRE(shop.commit({started("a", 2), started("b", 2)}) == All{kAccepted, Applied::kOtherJob});

@@ -51,11 +51,9 @@ TEST_CASE("filters select what they say") {
   expect_only(shop, {.host = "beta"}, [](const Run& run) { return run.host == "beta"; });
   expect_only(shop, {.version = "v3"}, [](const Run& run) { return run.version == "v3"; });
   expect_only(shop, {.build_id = "b5"}, [](const Run& run) { return run.build_id == "b5"; });
-  expect_only(shop, {.labels = {{"region", "eu"}}},
-              [](const Run& run) { return run.labels.at("region") == "eu"; });
-  expect_only(shop, {.labels = {{"region", "eu"}, {"shard", "1"}}}, [](const Run& run) {
-    return run.labels.at("region") == "eu" && run.labels.at("shard") == "1";
-  });
+  expect_only(shop, {.labels = {{"region", "eu"}}}, [](const Run& run) { return run.labels.at("region") == "eu"; });
+  expect_only(shop, {.labels = {{"region", "eu"}, {"shard", "1"}}},
+              [](const Run& run) { return run.labels.at("region") == "eu" && run.labels.at("shard") == "1"; });
   expect_only(shop, {.labels = {{"region", "eu"}, {"region", "us"}}}, [](const Run&) { return false; });
   expect_only(shop, {.labels = {{"no", ""}}}, [](const Run&) { return false; });
 }
@@ -68,9 +66,7 @@ TEST_CASE("every set of states selects its own, with a job and without") {
     for (unsigned state = 1; state <= 5; ++state) {
       if ((set >> (state - 1)) & 1U) filter.states.push_back(static_cast<State>(state));
     }
-    const auto in_set = [&](const Run& run) {
-      return ((set >> (static_cast<unsigned>(run.state) - 1)) & 1U) != 0;
-    };
+    const auto in_set = [&](const Run& run) { return ((set >> (static_cast<unsigned>(run.state) - 1)) & 1U) != 0; };
     expect_only(shop, filter, in_set);
     filter.job = "import";
     expect_only(shop, filter, [&](const Run& run) { return in_set(run) && run.job == "import"; });
@@ -88,11 +84,10 @@ TEST_CASE("since is in and until is out") {
   expect_only(shop, {.until = until}, [=](const Run& run) { return run.started_at < until; });
   expect_only(shop, {.since = until, .until = since}, [](const Run&) { return false; });
   expect_only(shop, {.since = since, .until = since}, [](const Run&) { return false; });
-  expect_only(
-      shop, {.job = "import", .states = {State::kFailed}, .since = since, .until = until, .host = "alpha"},
-      [=](const Run& run) {
-        return within(run) && run.job == "import" && run.state == State::kFailed && run.host == "alpha";
-      });
+  expect_only(shop, {.job = "import", .states = {State::kFailed}, .since = since, .until = until, .host = "alpha"},
+              [=](const Run& run) {
+                return within(run) && run.job == "import" && run.state == State::kFailed && run.host == "alpha";
+              });
 }
 
 TEST_CASE("until and a cursor together keep to both") {

@@ -11,9 +11,8 @@ std::string refusal(const std::string& url) {
 }
 
 TEST_CASE("a URL of an unknown scheme is refused with the known ones") {
-  for (const std::string& url :
-       {std::string(), std::string("memory"), std::string("sqlite"), std::string("mysql:x"),
-        std::string("SQLITE:x"), std::string(" memory:"), std::string("/runs.db")}) {
+  for (const std::string& url : {std::string(), std::string("memory"), std::string("sqlite"), std::string("mysql:x"),
+                                 std::string("SQLITE:x"), std::string(" memory:"), std::string("/runs.db")}) {
     const std::string said = refusal(url);
     REQUIRE(said.find("`sqlite:PATH`") != std::string::npos);
     REQUIRE(said.find("`memory:`") != std::string::npos);
@@ -36,8 +35,7 @@ TEST_CASE("a relative path is one from the working directory, whatever SQLite wo
   const tests::TempDir folder;
   const auto before = std::filesystem::current_path();
   std::filesystem::current_path(folder.path());
-  for (const std::string& name :
-       {std::string("runs.db"), std::string(":memory:"), std::string("file:x?mode=memory")}) {
+  for (const std::string& name : {std::string("runs.db"), std::string(":memory:"), std::string("file:x?mode=memory")}) {
     CAPTURE(name);
     const auto store = open_store("sqlite:" + name);
     CHECK(store.ok());

@@ -211,8 +211,8 @@ TEST_CASE("what SQLite says becomes what the contract says") {
                          SQLITE_IOERR_SHMSIZE, SQLITE_CANTOPEN, SQLITE_READONLY}) {
     REQUIRE(absl::IsUnavailable(status_of(code, nullptr, "x")));
   }
-  for (const int code : {SQLITE_IOERR, SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE, SQLITE_IOERR_READ,
-                         SQLITE_CORRUPT, SQLITE_CORRUPT_INDEX}) {
+  for (const int code : {SQLITE_IOERR, SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE, SQLITE_IOERR_READ, SQLITE_CORRUPT,
+                         SQLITE_CORRUPT_INDEX}) {
     REQUIRE(absl::IsDataLoss(status_of(code, nullptr, "x")));
   }
   REQUIRE(absl::IsInternal(status_of(SQLITE_MISUSE, nullptr, "x")));

@@ -45,9 +45,7 @@ struct File {
   }
 };
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST_CASE("a schema newer than the build is refused and left alone") {
   const File file;
@@ -95,8 +93,7 @@ TEST_CASE("the files are for their owner alone") {
   Shop shop(kSqlite);
   shop.commit(started("a", 1));
   int files = 0;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(shop.path()).parent_path())) {
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(shop.path()).parent_path())) {
     struct stat found {};
     REQUIRE(::stat(entry.path().c_str(), &found) == 0);
     CAPTURE(entry.path());

@@ -49,8 +49,7 @@ std::vector<Run> batch(std::uint32_t n, bool ended) {
 
 // Runs a child from batch `next` and kills it `delay` after its first word, or after its birth: while it
 // opens the store. Returns the first batch not told of.
-std::uint32_t kill_one(const std::string& url, std::uint32_t next, std::chrono::microseconds delay,
-                       bool at_birth) {
+std::uint32_t kill_one(const std::string& url, std::uint32_t next, std::chrono::microseconds delay, bool at_birth) {
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
   const pid_t child = ::fork();

@@ -77,8 +77,7 @@ TEST_CASE("what the form of a run cannot hold is refused with the field's name")
       {"reporter", [](v1::Run& run) { run.set_reporter(static_cast<v1::Reporter>(2)); }},
       {"reporter", [](v1::Run& run) { run.set_reporter(static_cast<v1::Reporter>(257)); }},
       {"failure.kind", [](v1::Run& run) { run.mutable_failure()->clear_kind(); }},
-      {"failure.kind",
-       [](v1::Run& run) { run.mutable_failure()->set_kind(static_cast<v1::FailureKind>(9)); }},
+      {"failure.kind", [](v1::Run& run) { run.mutable_failure()->set_kind(static_cast<v1::FailureKind>(9)); }},
       {"job", [](v1::Run& run) { run.set_job(0); }},
       {"job", [](v1::Run& run) { run.set_job(1000); }},
       {"host", [](v1::Run& run) { run.set_host(~0U); }},
@@ -150,8 +149,7 @@ TEST_CASE("a push with too many runs is refused as a whole, before any is built"
 
 TEST_CASE("a push whose shared strings would fill the memory is refused as a whole") {
   v1::PushRequest push = push_of_many(10'000);
-  for (int i = 0; i < 16; ++i)
-    push.add_strings(std::string(limits::label_value_bytes_max, static_cast<char>('a' + i)));
+  for (int i = 0; i < 16; ++i) push.add_strings(std::string(limits::label_value_bytes_max, static_cast<char>('a' + i)));
   for (v1::Run& run : *push.mutable_runs()) {
     for (std::uint32_t i = 0; i < 16; ++i) {
       v1::Label& label = *run.add_labels();
@@ -183,8 +181,8 @@ TEST_CASE("a push that is not protobuf, not UTF-8 or without the empty string is
   bad_text[bad_text.find("\x01"
                          "a") +
            1] = '\xff';
-  for (const std::string& bytes : {no_empty.SerializeAsString(), bad_text, std::string("{}"),
-                                   std::string("\xff"), good.substr(0, good.size() - 1), good + "\x0b\x0c"}) {
+  for (const std::string& bytes : {no_empty.SerializeAsString(), bad_text, std::string("{}"), std::string("\xff"),
+                                   good.substr(0, good.size() - 1), good + "\x0b\x0c"}) {
     REQUIRE(absl::IsInvalidArgument(decode_push(bytes).status()));
   }
 }

@@ -90,8 +90,7 @@ TEST_CASE("the canonical form is the same whatever the order and the sharing of 
   run.set_program(moved(run.program()));
   run.set_version(moved(run.version()));
   run.set_build_id(moved(run.build_id()));
-  for (auto& label : *run.mutable_labels())
-    label.set_key(moved(label.key())), label.set_value(moved(label.value()));
+  for (auto& label : *run.mutable_labels()) label.set_key(moved(label.key())), label.set_value(moved(label.value()));
   for (auto& counter : *run.mutable_counters()) counter.set_name(moved(counter.name()));
   for (auto& step : *run.mutable_steps()) step.set_name(moved(step.name()));
   std::reverse(run.mutable_labels()->begin(), run.mutable_labels()->end());
@@ -137,8 +136,7 @@ TEST_CASE("any bit of a stored run may flip without harm") {
 }
 
 TEST_CASE("an answer carries its counts and rejections") {
-  const std::string bytes =
-      encode_result({3, 2, {{4, "started_at", "too early", false}, {7, "", "later", true}}});
+  const std::string bytes = encode_result({3, 2, {{4, "started_at", "too early", false}, {7, "", "later", true}}});
   v1::PushResponse response;
   REQUIRE(response.ParseFromString(bytes));
   REQUIRE(response.accepted() == 3);

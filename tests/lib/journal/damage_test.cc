@@ -166,8 +166,7 @@ TEST_CASE("random damage never lets a wrong record through") {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     std::mt19937_64 random(seed);
     std::string bytes = sample.bytes;
-    for (std::size_t i = 0; i < 1 + seed % 200; ++i)
-      bytes[random() % bytes.size()] = static_cast<char>(random());
+    for (std::size_t i = 0; i < 1 + seed % 200; ++i) bytes[random() % bytes.size()] = static_cast<char>(random());
     if (seed % 3 == 0) bytes.resize(random() % bytes.size());
     Contents found;
     parse(bytes, &found);

@@ -54,8 +54,7 @@ class Walk {
     std::string payload(random_() % (1 + random_() % payload_bytes_max_), '\0');
     // Every unit of some payloads begins like a live record.
     const bool evil = random_() % 4U == 0;
-    for (std::size_t i = 0; i < payload.size(); ++i)
-      payload[i] = evil ? "LIVE"[i % 4] : static_cast<char>(random_());
+    for (std::size_t i = 0; i < payload.size(); ++i) payload[i] = evil ? "LIVE"[i % 4] : static_cast<char>(random_());
     const bool terminal = random_() % 3U == 0;
     const Sequence older = !model_.empty() && random_() % 2U == 0 ? any_live() : 0;
     const std::uint64_t dropped_before = writer_->dropped();
@@ -78,8 +77,7 @@ class Walk {
   }
 
   // After evictions: takes out of the model what is gone, which must have been free to go.
-  void reconcile(const Contents& contents, bool for_terminal = false, Sequence older = 0,
-                 Sequence newer = 0) {
+  void reconcile(const Contents& contents, bool for_terminal = false, Sequence older = 0, Sequence newer = 0) {
     std::map<Sequence, bool> found;
     for (const Record& record : contents.records) found[record.sequence] = true;
     for (auto it = model_.begin(); it != model_.end();) {

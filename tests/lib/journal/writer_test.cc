@@ -372,8 +372,8 @@ TEST_CASE("a child forked while others append gives up without a hang and withou
     Child child([&writer] {
       writer->abandon_in_child();
       const bool inert = writer->append("from the child", true, 0) == 0 && writer->pending(0, 9, 9).empty() &&
-                         writer->pending_count() == 0 && writer->live_count() == 0 &&
-                         writer->dropped() == 0 && !writer->durable() && writer->path().empty();
+                         writer->pending_count() == 0 && writer->live_count() == 0 && writer->dropped() == 0 &&
+                         !writer->durable() && writer->path().empty();
       writer->retire(1);
       writer->delivered(1);
       writer->remove_file();
@@ -386,8 +386,7 @@ TEST_CASE("a child forked while others append gives up without a hang and withou
   for (std::thread& thread : threads) thread.join();
   Child prober([&] {
     ReadError error = ReadError::kNone;
-    return Adoption::open(writer->path(), ::geteuid(), &error) == nullptr && error == ReadError::kBusy ? 0
-                                                                                                       : 1;
+    return Adoption::open(writer->path(), ::geteuid(), &error) == nullptr && error == ReadError::kBusy ? 0 : 1;
   });
   REQUIRE(prober.wait() == 0);  // the children did not drop the parent's lock
   REQUIRE(payloads(contents_of(*writer).records) == Payloads{"progress", "progress"});

@@ -58,8 +58,7 @@ int exact_bucket_of(std::uint64_t value) {
 // The largest value of the buckets below `bound`: floor(2^(bound / 64)).
 std::uint64_t floor_of_bound(int bound) {
   const auto octave = static_cast<unsigned>(bound / Sketch::kBucketsPerOctave);
-  return sketch_detail::kBounds[static_cast<std::size_t>(bound % Sketch::kBucketsPerOctave)] >>
-         (63U - octave);
+  return sketch_detail::kBounds[static_cast<std::size_t>(bound % Sketch::kBucketsPerOctave)] >> (63U - octave);
 }
 
 TEST_CASE("the tests' exact arithmetic knows powers of two") {

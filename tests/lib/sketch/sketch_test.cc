@@ -304,8 +304,7 @@ TEST_CASE("parts that cannot be are refused and leave the sketch empty") {
   };
   for (const Garbage& garbage : all) {
     Sketch sketch = of({1, 2, 3});
-    INFO("scale " << garbage.scale << ", offset " << garbage.offset << ", " << garbage.counts.size()
-                  << " counts");
+    INFO("scale " << garbage.scale << ", offset " << garbage.offset << ", " << garbage.counts.size() << " counts");
     REQUIRE_FALSE(sketch.assign(garbage.scale, garbage.zeros, garbage.offset, garbage.counts));
     REQUIRE(sketch == Sketch{});
   }

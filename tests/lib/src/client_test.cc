@@ -91,7 +91,8 @@ TEST_CASE("What the aggregator puts off stays and is sent again, and what it ref
 TEST_CASE("Of a batch that is refused as a whole only the run at fault is given up") {
   ClientFixture f;
   for (int i = 0; i < 5; ++i) Run run(*f.client, "billing");
-  f.aggregator->replies.assign({{400, "", ""}, {200, v1::PushResponse().SerializeAsString(), ""}, {400, "", ""}, {400, "", ""}});
+  f.aggregator->replies.assign(
+      {{400, "", ""}, {200, v1::PushResponse().SerializeAsString(), ""}, {400, "", ""}, {400, "", ""}});
   f.ship();
   const auto stats = f.client->stats();
   CHECK(stats.rejected == 1);

@@ -97,8 +97,9 @@ TEST_CASE("exit(n) within a run's scope ends it as failed with that code") {
 }
 
 TEST_CASE("A program that ends without a word leaves its run open in the journal, counters and labels with it") {
-  const auto end = GENERATE(as<void (*)()>{}, [] { std::_Exit(0); }, [] { std::quick_exit(1); }, [] { std::abort(); },
-                            [] { ::raise(SIGKILL); });
+  const auto end = GENERATE(
+      as<void (*)()>{}, [] { std::_Exit(0); }, [] { std::quick_exit(1); }, [] { std::abort(); },
+      [] { ::raise(SIGKILL); });
   const Program program;
   program.run([end] {
     std::signal(SIGABRT, SIG_DFL);

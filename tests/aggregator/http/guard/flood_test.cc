@@ -61,9 +61,8 @@ TEST_CASE("Endless lines and bodies of every kind cost no memory") {
   CHECK(refused(flood(front.tcp(), "GET /", megabyte), 414));
   CHECK(refused(flood(front.tcp(), start + "a: ", megabyte), 431));
   CHECK(refused(flood(front.tcp(), start, lines), 431));
-  CHECK(refused(
-      flood(front.tcp(), post_head(0, "Transfer-Encoding: chunked\r\n"), "100000\r\n" + megabyte + "\r\n"),
-      501));
+  CHECK(refused(flood(front.tcp(), post_head(0, "Transfer-Encoding: chunked\r\n"), "100000\r\n" + megabyte + "\r\n"),
+                501));
   CHECK(refused(flood(front.tcp(), post_head(kMiB, "Content-Encoding: gzip\r\n"), megabyte), 415));
   CHECK(refused(flood(front.tcp(), post_head(1ULL << 40U), megabyte), 413));
   growth.stays_below(16 * kMiB);

@@ -35,8 +35,7 @@ std::string with_target(std::size_t line_bytes) {
 }  // namespace
 
 TEST_CASE("A head is taken apart into method, target, version and fields") {
-  const std::string bytes =
-      "POST /v1/runs?a=b HTTP/1.0\r\nHost: x\r\nX-Long-Name:\t two  words \r\nempty:\r\n\r\n";
+  const std::string bytes = "POST /v1/runs?a=b HTTP/1.0\r\nHost: x\r\nX-Long-Name:\t two  words \r\nempty:\r\n\r\n";
   const auto parsed = parse(bytes + "body");
   REQUIRE(std::holds_alternative<Head>(parsed));
   const Head& head = std::get<Head>(parsed);
@@ -115,8 +114,7 @@ TEST_CASE("A head means the same however its bytes are cut") {
   const std::string whole = "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc";
   HeadScan scan;
   for (std::size_t i = 0; i + 3 < whole.size(); ++i) {
-    REQUIRE(std::holds_alternative<NeedMore>(
-        parse_head(std::string_view(whole).substr(0, i), GuardLimits(), scan)));
+    REQUIRE(std::holds_alternative<NeedMore>(parse_head(std::string_view(whole).substr(0, i), GuardLimits(), scan)));
   }
   const auto parsed = parse_head(whole, GuardLimits(), scan);
   REQUIRE(std::holds_alternative<Head>(parsed));
@@ -150,8 +148,7 @@ TEST_CASE("Any mutation of a head ends in a head that obeys the rules, a refusal
     if (head == nullptr) continue;
     ++heads;
     REQUIRE(head->bytes <= bytes.size());
-    for (const HeaderField& field : head->fields)
-      REQUIRE(field.value.find_first_of("\r\n") == std::string::npos);
+    for (const HeaderField& field : head->fields) REQUIRE(field.value.find_first_of("\r\n") == std::string::npos);
     const auto admitted = admit(*head, Policy{{"localhost"}}, GuardLimits());
     if (const auto* admission = std::get_if<Admission>(&admitted)) {
       REQUIRE(admission->request.path.front() == '/');

@@ -11,9 +11,7 @@
 namespace kleptometrics::aggregator::http::guard {
 namespace {
 
-std::string error_of(const absl::StatusOr<Listener>& listener) {
-  return std::string(listener.status().message());
-}
+std::string error_of(const absl::StatusOr<Listener>& listener) { return std::string(listener.status().message()); }
 
 bool exists(const std::string& path) {
   struct stat ignored {};
@@ -52,20 +50,19 @@ TEST_CASE("IPv6 loopback is written in brackets") {
 }
 
 TEST_CASE("Addresses beyond loopback are refused with the reason") {
-  for (const char* address : {"0.0.0.0:9461", "10.0.0.1:0", "192.168.1.1:80", "[::]:9461", "[2001:db8::1]:1",
-                              "[::ffff:127.0.0.1]:1"}) {
+  for (const char* address :
+       {"0.0.0.0:9461", "10.0.0.1:0", "192.168.1.1:80", "[::]:9461", "[2001:db8::1]:1", "[::ffff:127.0.0.1]:1"}) {
     const auto listener = Listener::tcp(address);
     CHECK(absl::IsInvalidArgument(listener.status()));
-    CHECK(error_of(listener) ==
-          "listen on " + std::string(address) +
-              ": beyond loopback needs API keys and TLS, which this build does not have");
+    CHECK(error_of(listener) == "listen on " + std::string(address) +
+                                    ": beyond loopback needs API keys and TLS, which this build does not have");
   }
 }
 
 TEST_CASE("What is no address and port is refused") {
-  for (const char* address : {"127.0.0.1", ":9461", "9461", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:-1",
-                              "127.0.0.1:65536", "127.0.0.1: 1", "127.0.0.1:999999", "::1:9461", "[::1:9461",
-                              "example.org:80", "127.0.0.1.2:80", "[]:80"}) {
+  for (const char* address :
+       {"127.0.0.1", ":9461", "9461", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:65536", "127.0.0.1: 1",
+        "127.0.0.1:999999", "::1:9461", "[::1:9461", "example.org:80", "127.0.0.1.2:80", "[]:80"}) {
     CAPTURE(address);
     CHECK(absl::IsInvalidArgument(Listener::tcp(address).status()));
   }

@@ -31,9 +31,7 @@ struct Reply {
   std::string head;
   std::string body;
 
-  bool has(std::string_view line) const {
-    return head.find("\r\n" + std::string(line) + "\r\n") != head.npos;
-  }
+  bool has(std::string_view line) const { return head.find("\r\n" + std::string(line) + "\r\n") != head.npos; }
 };
 
 class Peer {
@@ -76,8 +74,7 @@ class Peer {
     out.head = buffer_.substr(0, end + 4);
     buffer_.erase(0, end + 4);
     const std::size_t length = out.head.find("\r\nContent-Length: ");
-    const std::size_t bytes =
-        length == out.head.npos || bodiless ? 0 : std::stoul(out.head.substr(length + 18));
+    const std::size_t bytes = length == out.head.npos || bodiless ? 0 : std::stoul(out.head.substr(length + 18));
     while (buffer_.size() < bytes) {
       if (!more()) return out;
     }

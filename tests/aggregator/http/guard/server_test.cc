@@ -40,8 +40,7 @@ TEST_CASE("A connection is kept for the next request") {
 TEST_CASE("A connection is closed when the peer asks for it, and of HTTP/1.0 unless it asks otherwise") {
   const Front front;
   Peer closing = front.tcp();
-  CHECK(
-      closing.ask("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").has("Connection: close"));
+  CHECK(closing.ask("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").has("Connection: close"));
   CHECK(closing.closed());
   Peer old = front.tcp();
   CHECK(old.ask("GET / HTTP/1.0\r\n\r\n").has("Connection: close"));
@@ -73,8 +72,8 @@ TEST_CASE("Pipelined requests are answered in order") {
   REQUIRE(peer.send(all));
   peer.end_sending();
   for (int i = 0; i < 300; ++i) {
-    const std::string expected = i % 2 == 0 ? "GET /" + std::to_string(i) + " ;;"
-                                            : "POST /v1/runs ;application/json;" + std::to_string(i);
+    const std::string expected =
+        i % 2 == 0 ? "GET /" + std::to_string(i) + " ;;" : "POST /v1/runs ;application/json;" + std::to_string(i);
     REQUIRE(peer.reply().body == expected);
   }
   CHECK(peer.closed());
@@ -158,8 +157,7 @@ TEST_CASE("A client that posts 10 MiB reads why that was refused") {
     const Reply reply = peer.reply();
     CHECK(reply.status == 413);
     CHECK(reply.has("Connection: close"));
-    CHECK(reply.body.find(R"("status":413,"detail":"the body is larger than 4194304 bytes)") !=
-          std::string::npos);
+    CHECK(reply.body.find(R"("status":413,"detail":"the body is larger than 4194304 bytes)") != std::string::npos);
   }
   CHECK(front.counts().refused == 2);
 }

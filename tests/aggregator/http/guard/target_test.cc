@@ -9,8 +9,7 @@ TEST_CASE("A target is decoded once into path and query") {
   REQUIRE(target);
   CHECK(target->path == "/v1/jobs/caf\xC3\xA9/a+b");
   using Pairs = std::vector<std::pair<std::string, std::string>>;
-  CHECK(target->query ==
-        Pairs{{"q", "1&2"}, {"empty", ""}, {"flag", ""}, {"q", "x y+"}, {"", "v"}, {"a", "b?c=d"}});
+  CHECK(target->query == Pairs{{"q", "1&2"}, {"empty", ""}, {"flag", ""}, {"q", "x y+"}, {"", "v"}, {"a", "b?c=d"}});
 }
 
 TEST_CASE("A target without a query has none") {
@@ -19,8 +18,8 @@ TEST_CASE("A target without a query has none") {
 }
 
 TEST_CASE("A target that is no path or badly encoded is none") {
-  for (const char* text : {"", "*", "a", "http://localhost/", "/a#b", "/%", "/%4", "/%zz", "/%u0041", "/%00",
-                           "/%0a", "/%7f", "/?a=%", "/?%0=1", "/?a=%00"}) {
+  for (const char* text : {"", "*", "a", "http://localhost/", "/a#b", "/%", "/%4", "/%zz", "/%u0041", "/%00", "/%0a",
+                           "/%7f", "/?a=%", "/?%0=1", "/?a=%00"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_target(text));
   }

@@ -21,6 +21,7 @@ inline constexpr std::string_view kMagic = "KLEPTOJ1";
 inline constexpr std::uint32_t kVersion = 1;
 inline constexpr std::uint32_t kLive = 0x4556494c;  // "LIVE"
 inline constexpr std::uint32_t kDead = 0x44414544;  // "DEAD"
+inline constexpr std::uint32_t kOpen = 0x4e45504f;  // "OPEN"
 inline constexpr std::uint32_t kFlagTerminal = 1;
 
 // Enters every CRC of a record, so that bytes of another journal, or of a payload, never pass for one of
@@ -59,8 +60,13 @@ RecordHead read_record_head(const char* at) noexcept;
 // `at` lies at the beginning of a unit. Whoever sees the mark sees all that was written before it.
 void store_mark(char* at, std::uint32_t mark) noexcept;
 
-// One flipped bit does not hide a record: other marks are 8 or more bits away.
-constexpr bool looks_live(std::uint32_t mark) noexcept { return std::popcount(mark ^ kLive) <= 1; }
+// One flipped bit does not hide a record or an area: other marks are 8 or more bits away.
+constexpr bool looks_like(std::uint32_t mark, std::uint32_t wanted) noexcept {
+  return std::popcount(mark ^ wanted) <= 1;
+}
+
+// The part of an area that never changes begins behind its head, the part that does on the next multiple of 8.
+constexpr std::size_t open_part_at(std::size_t fixed_bytes) noexcept { return (fixed_bytes + 7) / 8 * 8; }
 
 // How many units a record with so long a payload takes.
 constexpr std::size_t units_of(std::size_t payload_bytes) noexcept {

@@ -14,6 +14,11 @@
 // that died there is ever seen again. A reader looks at every unit outside a whole live record for a mark
 // with a matching CRC: damage costs the record it hits, and no other.
 //
+// An AREA is a place that its owner goes on writing to. It lies in units like a record, under the mark "OPEN"; its
+// length is that of the whole area, its flags are the length of a fixed part in front, and its CRC covers key,
+// sequence, flags, length and that fixed part alone. The rest, from the next multiple of 8 bytes, changes in place:
+// what it says must prove itself.
+//
 // The file is preallocated (a sparse mapping would raise SIGBUS in the host on a full disk). Its writer holds
 // a POSIX record lock (fcntl F_SETLK) on it for life: the kernel drops that at death, across pid namespaces,
 // and a forked child does not inherit it. Such locks belong to the process: they do not hold against itself,
@@ -60,9 +65,17 @@ struct Record {
 // Handle of an appended record; 0 is "none". Never reused within a journal.
 using Sequence = std::uint64_t;
 
+// What stood in an area: the part that never changed, and the other as it was found.
+struct AreaBytes {
+  std::string fixed, open;
+};
+
 // Writes a journal. All calls are safe from any thread; none blocks on the disk after open. Without a file
 // (open with an empty directory, or where the file cannot be made) the same structure lies in private
 // memory: everything works but survives nothing.
+//
+// A forked child's copy is inert: nothing of its parent's is touched, stored, pending or counted, and what the copy
+// holds is never freed.
 class Writer {
  public:
   struct Options {
@@ -101,6 +114,12 @@ class Writer {
   // them.
   std::vector<Record> pending(Sequence after, std::size_t count_max, std::size_t bytes_max) const;
 
+  // Makes an area with this fixed part. Its `open_bytes` more, zeros at first and aligned to 8, are the caller's to
+  // write to, without a lock, until it gives them back or the writer ends. Null where there is no room: areas take up
+  // to a quarter of the journal, and nothing is dropped for them. Takes no memory.
+  char* reserve(std::string_view fixed, std::size_t open_bytes) noexcept;
+  void release(char* open) noexcept;  // null is fine
+
   std::size_t pending_count() const noexcept;  // records not yet delivered
   std::size_t live_count() const noexcept;     // pending ones, and delivered ones of open runs
   std::uint64_t dropped() const noexcept;      // records given up for want of room
@@ -108,9 +127,6 @@ class Writer {
   const std::string& path() const noexcept;    // absolute; empty if not durable
   // Unlinks the file: at an orderly end with live_count() == 0. Records appended later live in memory only.
   void remove_file() noexcept;
-  // In a forked child, before any other call: gives up the file and mapping of the parent without touching a
-  // lock or the file. From then on nothing is stored, pending or counted; what the writer holds is leaked.
-  void abandon_in_child() noexcept;
 
  private:
   struct State;
@@ -121,8 +137,9 @@ class Writer {
 // What was found in a journal file.
 struct Contents {
   Producer producer;
-  std::vector<Record> records;  // live ones, by sequence
-  std::size_t damaged = 0;      // marks of live records whose CRC did not match; and 1 if the file was cut
+  std::vector<Record> records;   // live ones, by sequence
+  std::vector<AreaBytes> areas;  // in no order
+  std::size_t damaged = 0;       // marks of live records or areas whose CRC did not match; and 1 if the file was cut
 };
 
 enum class ReadError {

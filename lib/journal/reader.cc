@@ -12,7 +12,7 @@
 namespace kleptometrics::journal {
 namespace {
 
-// Finds the live records of a file, given its key.
+// Finds the live records and the areas of a file, given its key.
 class Search {
  public:
   Search(std::string_view bytes, Key key) : bytes_(bytes), key_(key), wasted_bytes_left_(16 * bytes.size()) {}
@@ -25,29 +25,39 @@ class Search {
   }
 
   std::vector<Record> records;
+  std::vector<AreaBytes> areas;
   std::size_t damaged = 0;
 
  private:
-  // How many units to go on by: those of a record are its own, whatever its payload looks like.
+  // How many units to go on by: those of a record or an area are its own, whatever lies in them.
   std::size_t look_at(std::size_t at) {
-    if (!looks_live(get<std::uint32_t>(bytes_.data() + at))) return 1;
+    const auto mark = get<std::uint32_t>(bytes_.data() + at);
+    const bool open = looks_like(mark, kOpen);
+    if (!open && !looks_like(mark, kLive)) return 1;
     const RecordHead head = read_record_head(bytes_.data() + at);
-    if (!is_whole(head, at)) {
-      if (head.mark == kLive) ++damaged;
+    if (!is_whole(head, at, open)) {
+      if (mark == kLive || mark == kOpen) ++damaged;
       return 1;
     }
     const std::string_view payload = bytes_.substr(at + kRecordHeadBytes, head.length);
-    records.push_back({head.sequence, (head.flags & kFlagTerminal) != 0, std::string(payload)});
+    if (open) {
+      areas.push_back(
+          {std::string(payload.substr(0, head.flags)), std::string(payload.substr(open_part_at(head.flags)))});
+    } else {
+      records.push_back({head.sequence, (head.flags & kFlagTerminal) != 0, std::string(payload)});
+    }
     return units_of(head.length);
   }
 
-  bool is_whole(const RecordHead& head, std::size_t at) {
+  bool is_whole(const RecordHead& head, std::size_t at, bool open) {
     if (head.sequence == 0 || head.length > bytes_.size() - at - kRecordHeadBytes) return false;
+    if (open && (head.flags > head.length || open_part_at(head.flags) > head.length)) return false;
+    const std::size_t covered = open ? head.flags : head.length;
     // A file made to hurt has a mark in every unit, each with the rest of the file for its payload. One that
     // was merely damaged never comes near this bound.
-    if (head.length > wasted_bytes_left_) return false;
-    if (record_crc(key_, head, bytes_.substr(at + kRecordHeadBytes, head.length)) == head.crc) return true;
-    wasted_bytes_left_ -= head.length;
+    if (covered > wasted_bytes_left_) return false;
+    if (record_crc(key_, head, bytes_.substr(at + kRecordHeadBytes, covered)) == head.crc) return true;
+    wasted_bytes_left_ -= covered;
     return false;
   }
 
@@ -58,6 +68,7 @@ class Search {
 
 void take(Search& search, Contents* contents) {
   contents->records = std::move(search.records);
+  contents->areas = std::move(search.areas);
   contents->damaged = search.damaged;
 }
 

@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "lib/base/fork.h"
 #include "lib/journal/format.h"
 #include "lib/journal/index.h"
 #include "lib/journal/journal.h"
@@ -18,6 +19,7 @@ namespace kleptometrics::journal {
 namespace {
 
 constexpr std::size_t kBytesMin = 64U << 10U;
+constexpr std::size_t kAreaShare = 4;      // one part of so many may be taken by areas
 constexpr std::size_t kCopiesAtOnce = 32;  // records that pending() copies before it lets others in
 
 std::size_t file_bytes(std::size_t wanted) noexcept {
@@ -45,19 +47,25 @@ struct Writer::State {
   void deliver(Sequence sequence) noexcept;
   bool copy_some(Sequence after, std::size_t count_max, std::size_t bytes_max, std::size_t* bytes,
                  std::vector<Record>* out) const;
+  char* reserve(std::string_view fixed, std::size_t open_bytes) noexcept;
+  void release(const char* open) noexcept;
 
-  std::atomic<bool> inert{false};  // in a forked child: touch nothing
-  mutable std::mutex mutex;        // guards all below but storage's path, which never changes
-  Storage storage;                 // given once, after all other memory is there
+  // In a forked child nothing may be touched: the mutex may be held for ever, and the mapping is the parent's.
+  bool inert() const noexcept { return generation != fork_generation(); }
+
+  const std::uint64_t generation = fork_generation();
+  mutable std::mutex mutex;  // guards all below but storage's path, which never changes
+  Storage storage;           // given once, after all other memory is there
   const Key key;
   UnitMap units;
   UnitMap planned;               // scratch of make_room
-  std::vector<Sequence> owners;  // of each unit that is taken: its record
+  std::vector<Sequence> owners;  // of each unit that is taken: its record or area
   RecordIndex index;
   std::atomic<bool> durable{false};
   std::size_t cursor = 0;      // unit from which room is looked for
   std::size_t units_last = 1;  // size of the newest record
   Sequence sequence_last = 0;
+  std::size_t area_units = 0;  // taken by areas
   std::uint64_t dropped = 0;
   State* abandoned_before = nullptr;
 
@@ -70,6 +78,7 @@ struct Writer::State {
   void evict(std::size_t first, std::size_t count) noexcept;
   void write(std::size_t unit, const RecordHead& head, std::string_view payload) noexcept;
   void bury(IndexEntry& entry) noexcept;
+  void free_units(std::size_t first, std::size_t count) noexcept;
 };
 
 Sequence Writer::State::append(std::string_view payload, bool terminal, Sequence supersedes) noexcept {
@@ -118,6 +127,43 @@ bool Writer::State::copy_some(Sequence after, std::size_t count_max, std::size_t
     *bytes += entry.length;
   }
   return false;
+}
+
+// Areas hold no record, so nothing that looks for records to drop ever comes across them.
+char* Writer::State::reserve(std::string_view fixed, std::size_t open_bytes) noexcept {
+  const std::lock_guard lock(mutex);
+  const std::size_t bytes_max = units.size() / kAreaShare * kUnitBytes;
+  if (fixed.size() > bytes_max || open_bytes > bytes_max) return nullptr;
+  const std::size_t length = open_part_at(fixed.size()) + open_bytes;
+  const std::size_t count = units_of(length);
+  if (area_units + count > units.size() / kAreaShare) return nullptr;
+  const std::size_t unit = units.find(cursor, count);
+  if (unit == UnitMap::kNone) return nullptr;
+  RecordHead head{kOpen, static_cast<std::uint32_t>(length), ++sequence_last, static_cast<std::uint32_t>(fixed.size()),
+                  0};
+  head.crc = record_crc(key, head, fixed);
+  units.take(unit, count);
+  std::fill_n(owners.begin() + static_cast<std::ptrdiff_t>(unit), count, head.sequence);
+  area_units += count;
+  cursor = unit + count < units.size() ? unit + count : 0;
+  std::memset(at(unit), 0, count * kUnitBytes);
+  stores_end_here();
+  write_record_head(head, at(unit));
+  std::memcpy(at(unit) + kRecordHeadBytes, fixed.data(), fixed.size());
+  store_mark(at(unit), kOpen);
+  return at(unit) + kRecordHeadBytes + open_part_at(fixed.size());
+}
+
+void Writer::State::release(const char* open) noexcept {
+  const std::lock_guard lock(mutex);
+  std::size_t first = static_cast<std::size_t>(open - at(0)) / kUnitBytes;
+  std::size_t end = first + 1;
+  const Sequence owner = owners[first];
+  while (first > 0 && owners[first - 1] == owner) --first;
+  while (end < owners.size() && owners[end] == owner) ++end;
+  area_units -= end - first;
+  free_units(first, end - first);
+  std::fill(owners.begin() + static_cast<std::ptrdiff_t>(first), owners.begin() + static_cast<std::ptrdiff_t>(end), 0);
 }
 
 std::size_t Writer::State::room_for(std::size_t count, bool terminal, Sequence keep) noexcept {
@@ -175,17 +221,21 @@ void Writer::State::write(std::size_t unit, const RecordHead& head, std::string_
 }
 
 void Writer::State::bury(IndexEntry& entry) noexcept {
-  const std::size_t count = units_of(entry.length);
-  store_mark(at(entry.unit), kDead);
-  // A payload that says "LIVE" where a unit begins would be counted as a damaged record from now on.
-  for (std::size_t unit = entry.unit + 1; unit < entry.unit + count; ++unit) {
-    if (looks_live(get<std::uint32_t>(at(unit)))) store_mark(at(unit), kDead);
-  }
-  units.release(entry.unit, count);
+  free_units(entry.unit, units_of(entry.length));
   index.set(entry, RecordState::kGone);
+}
+
+void Writer::State::free_units(std::size_t first, std::size_t count) noexcept {
+  store_mark(at(first), kDead);
+  // What says "LIVE" or "OPEN" where a unit begins would be counted as damage from now on.
+  for (std::size_t unit = first + 1; unit < first + count; ++unit) {
+    const auto mark = get<std::uint32_t>(at(unit));
+    if (looks_like(mark, kLive) || looks_like(mark, kOpen)) store_mark(at(unit), kDead);
+  }
+  units.release(first, count);
   // Go back to a place that the next record likely fits: a program that reports one run over and over keeps
   // to two places, and a page or two, instead of dirtying the whole file.
-  if (entry.unit < cursor && count >= units_last) cursor = entry.unit;
+  if (first < cursor && count >= units_last) cursor = first;
 }
 
 namespace {
@@ -207,6 +257,7 @@ Storage make_storage(const Writer::Options& options, std::size_t bytes, Key key,
 
 std::unique_ptr<Writer> Writer::open(const Options& options, std::string* error) noexcept {
   try {
+    count_forks();
     const Key key = random_bits();
     const std::size_t bytes = file_bytes(options.bytes);
     // All memory before the file: once that is there, nothing can fail.
@@ -223,7 +274,7 @@ std::unique_ptr<Writer> Writer::open(const Options& options, std::string* error)
 Writer::Writer(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
 
 Writer::~Writer() {
-  if (!state_->inert) return;
+  if (!state_->inert()) return;
   // Another thread of the parent may have held the mutex at the fork, and destroying a held one is not
   // allowed. Chained, so that leak checkers see that nothing is forgotten.
   static std::atomic<State*> abandoned{nullptr};
@@ -232,20 +283,28 @@ Writer::~Writer() {
 }
 
 Sequence Writer::append(std::string_view payload, bool terminal, Sequence supersedes) noexcept {
-  return state_->inert ? 0 : state_->append(payload, terminal, supersedes);
+  return state_->inert() ? 0 : state_->append(payload, terminal, supersedes);
 }
 
 void Writer::retire(Sequence sequence) noexcept {
-  if (!state_->inert) state_->retire(sequence);
+  if (!state_->inert()) state_->retire(sequence);
 }
 
 void Writer::delivered(Sequence sequence) noexcept {
-  if (!state_->inert) state_->deliver(sequence);
+  if (!state_->inert()) state_->deliver(sequence);
+}
+
+char* Writer::reserve(std::string_view fixed, std::size_t open_bytes) noexcept {
+  return state_->inert() ? nullptr : state_->reserve(fixed, open_bytes);
+}
+
+void Writer::release(char* open) noexcept {
+  if (open != nullptr && !state_->inert()) state_->release(open);
 }
 
 std::vector<Record> Writer::pending(Sequence after, std::size_t count_max, std::size_t bytes_max) const {
   std::vector<Record> out;
-  if (state_->inert) return out;
+  if (state_->inert()) return out;
   std::size_t bytes = 0;
   try {
     while (state_->copy_some(after, count_max, bytes_max, &bytes, &out)) after = out.back().sequence;
@@ -255,40 +314,33 @@ std::vector<Record> Writer::pending(Sequence after, std::size_t count_max, std::
 }
 
 std::size_t Writer::pending_count() const noexcept {
-  if (state_->inert) return 0;
+  if (state_->inert()) return 0;
   const std::lock_guard lock(state_->mutex);
   return state_->index.pending_count();
 }
 
 std::size_t Writer::live_count() const noexcept {
-  if (state_->inert) return 0;
+  if (state_->inert()) return 0;
   const std::lock_guard lock(state_->mutex);
   return state_->index.live_count();
 }
 
 std::uint64_t Writer::dropped() const noexcept {
-  if (state_->inert) return 0;
+  if (state_->inert()) return 0;
   const std::lock_guard lock(state_->mutex);
   return state_->dropped;
 }
 
-bool Writer::durable() const noexcept { return state_->durable; }
+bool Writer::durable() const noexcept { return state_->durable && !state_->inert(); }
 
 const std::string& Writer::path() const noexcept {
   static const std::string none;
-  return state_->durable ? state_->storage.path() : none;
+  return durable() ? state_->storage.path() : none;
 }
 
 void Writer::remove_file() noexcept {
-  if (state_->inert || !state_->durable.exchange(false)) return;
+  if (state_->inert() || !state_->durable.exchange(false)) return;
   ::unlink(state_->storage.path().c_str());
-}
-
-void Writer::abandon_in_child() noexcept {
-  state_->inert = true;
-  state_->durable = false;
-  // The parent's lock is the parent's: it outlives the child's copy of the descriptor.
-  state_->storage.close_file();
 }
 
 }  // namespace kleptometrics::journal

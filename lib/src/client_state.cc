@@ -10,9 +10,11 @@
 #include <thread>
 #include <utility>
 
+#include "lib/base/fork.h"
 #include "lib/base/places.h"
 #include "lib/src/process.h"
 #include "lib/src/run_state.h"
+#include "lib/src/ticks.h"
 
 namespace kleptometrics::internal {
 namespace {
@@ -91,7 +93,7 @@ ClientState::ClientState(ClientOptions given, Seams seams)
       clock(seams.clock == nullptr ? system_clock() : *seams.clock),
       program(this_program()),
       parent_id(Uuid::parse(places::environment("KLEPTO_PARENT_ID")).value_or(Uuid{})),
-      generation_(fork_generation()),
+      generation(fork_generation()),
       transport_(transport_for(options, std::move(seams.transport))) {
   journal::Writer::Options to;
   to.bytes = options.journal_bytes_max;
@@ -127,7 +129,7 @@ void ClientState::start_worker() {
 }
 
 bool ClientState::active() const noexcept {
-  return !closed_.load(std::memory_order_relaxed) && generation_ == fork_generation();
+  return !closed_.load(std::memory_order_relaxed) && generation == fork_generation();
 }
 
 journal::Sequence ClientState::record(std::string_view payload, bool terminal, journal::Sequence supersedes) noexcept {
@@ -179,7 +181,7 @@ bool ClientState::settled(journal::Sequence upto) const {
 }
 
 bool ClientState::flush(Duration timeout) noexcept {
-  if (generation_ != fork_generation()) return false;
+  if (generation != fork_generation()) return false;
   try {
     const journal::Sequence upto = last_sequence_.load();
     const auto deadline = std::chrono::steady_clock::now() + timeout;
@@ -198,7 +200,7 @@ bool ClientState::flush(Duration timeout) noexcept {
 }
 
 void ClientState::close(Duration timeout) noexcept {
-  if (generation_ != fork_generation() || closed_.exchange(true)) return;
+  if (generation != fork_generation() || closed_.exchange(true)) return;
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   const Lock lock(mutex_);
   stop_ = true;
@@ -223,7 +225,7 @@ void ClientState::exit_runs(int status) noexcept {
 
 ClientStats ClientState::stats() const noexcept {
   ClientStats out;
-  if (generation_ != fork_generation()) return out;
+  if (generation != fork_generation()) return out;
   const ShipperCounts& counts = shipper_->counts();
   out.runs = runs_;
   out.delivered = counts.delivered;
@@ -279,6 +281,7 @@ bool ClientState::loop_once() {
 }
 
 Shipper::Turn ClientState::turn(bool hurry) {
+  if (&clock == &system_clock()) ticks::calibration().look(clock);
   visit_runs();
   const Shipper::Turn result = shipper_->turn(hurry);
   const std::uint64_t dropped = journal_->dropped();

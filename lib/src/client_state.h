@@ -65,6 +65,10 @@ struct ClientState : std::enable_shared_from_this<ClientState> {
   void call(HookCall call) noexcept;
   void trouble(Trouble kind, std::string_view message) noexcept;
   void count_cut() noexcept { ++cut_; }
+  // Where cells of steps, counters and progress find room. Not null once open() has returned.
+  journal::Writer& journal() noexcept { return *journal_; }
+  // Snapshots lost so far.
+  std::uint64_t dropped() const noexcept { return journal_->dropped(); }
 
   // --- whoever holds the client ---
   bool flush(Duration timeout) noexcept;
@@ -83,7 +87,8 @@ struct ClientState : std::enable_shared_from_this<ClientState> {
   const Clock& clock;
   const Program program;
   const UsageMeter meter;
-  const Uuid parent_id;  // of KLEPTO_PARENT_ID
+  const Uuid parent_id;            // of KLEPTO_PARENT_ID
+  const std::uint64_t generation;  // of the process that made it (lib/base/fork.h)
 
  private:
   static void work(std::shared_ptr<ClientState> self) noexcept;
@@ -102,7 +107,6 @@ struct ClientState : std::enable_shared_from_this<ClientState> {
     std::optional<Nanos> last;  // steady, when it was told
   };
 
-  const std::uint64_t generation_;
   const std::unique_ptr<Transport> transport_;
   std::unique_ptr<journal::Writer> journal_;
   std::unique_ptr<Shipper> shipper_;

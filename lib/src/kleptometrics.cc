@@ -5,15 +5,19 @@
 #include <exception>
 #include <utility>
 
-#include "lib/src/cells.h"
+#include "lib/base/fork.h"
 #include "lib/src/client_state.h"
 #include "lib/src/run_state.h"
+#include "lib/src/step_node.h"
+#include "lib/src/ticks.h"
 
 namespace kleptometrics {
 namespace {
 
 using internal::RunState;
 using internal::StepNode;
+using internal::Stopwatch;
+using internal::ThreadCell;
 
 std::shared_ptr<RunState> begin(const std::shared_ptr<internal::ClientState>& client, std::string_view job,
                                 RunOptions options) noexcept {
@@ -27,10 +31,12 @@ std::shared_ptr<RunState> begin(const std::shared_ptr<internal::ClientState>& cl
   }
 }
 
-std::uint64_t steady(const StepNode& node) noexcept { return static_cast<std::uint64_t>(node.clock.steady()); }
+Stopwatch start_watch(const StepNode& node) noexcept { return Stopwatch::start(node.home.clock, node.on_system_clock); }
 
-void add(internal::StepCell* cell, std::uint64_t begin, std::uint64_t end, bool failed) noexcept {
-  if (cell != nullptr) cell->add(end > begin ? end - begin : 0, failed);
+// `cell` null: lost, and counted by its node. A forked child's copy of an execution is not the child's to add.
+void add(ThreadCell* cell, const Stopwatch& watch, bool failed) noexcept {
+  if (cell == nullptr || cell->node.home.generation != fork_generation()) return;
+  cell->cell.add(watch.elapsed(cell->node.home.clock), failed);
 }
 
 }  // namespace
@@ -127,7 +133,10 @@ std::string_view Run::id() const noexcept { return state_ == nullptr ? std::stri
 
 Step::Step(std::shared_ptr<RunState> run, StepNode* node) noexcept
     : run_(node == nullptr ? nullptr : std::move(run)), node_(node), exceptions_(std::uncaught_exceptions()) {
-  if (node_ != nullptr) begin_ = steady(*node_);
+  if (node_ == nullptr) return;
+  const Stopwatch watch = start_watch(*node_);
+  begin_ = watch.begin;
+  in_ticks_ = watch.in_ticks;
 }
 
 Step::Step(Step&& other) noexcept
@@ -135,6 +144,7 @@ Step::Step(Step&& other) noexcept
       node_(std::exchange(other.node_, nullptr)),
       begin_(other.begin_),
       exceptions_(other.exceptions_),
+      in_ticks_(other.in_ticks_),
       failed_(other.failed_) {}
 
 Step& Step::operator=(Step&& other) noexcept {
@@ -144,6 +154,7 @@ Step& Step::operator=(Step&& other) noexcept {
   node_ = std::exchange(other.node_, nullptr);
   begin_ = other.begin_;
   exceptions_ = other.exceptions_;
+  in_ticks_ = other.in_ticks_;
   failed_ = other.failed_;
   return *this;
 }
@@ -156,7 +167,7 @@ Step::~Step() {
 
 void Step::end() noexcept {
   StepNode* node = std::exchange(node_, nullptr);
-  if (node != nullptr) add(node->cell(), begin_, steady(*node), failed_);
+  if (node != nullptr && node->home.generation == fork_generation()) add(node->cell(), {begin_, in_ticks_}, failed_);
   run_.reset();
 }
 
@@ -189,10 +200,12 @@ StepTimer::~StepTimer() = default;
 
 StepTimer::Scope StepTimer::start() noexcept {
   Scope scope;
-  if (node_ == nullptr || run_->ended()) return scope;
+  if (node_ == nullptr || run_->ended() || node_->home.generation != fork_generation()) return scope;
   scope.cell_ = node_->cell();
   scope.exceptions_ = std::uncaught_exceptions();
-  scope.begin_ = steady(*node_);
+  const Stopwatch watch = start_watch(*node_);
+  scope.begin_ = watch.begin;
+  scope.in_ticks_ = watch.in_ticks;
   return scope;
 }
 
@@ -200,12 +213,11 @@ StepTimer::Scope::Scope(Scope&& other) noexcept
     : cell_(std::exchange(other.cell_, nullptr)),
       begin_(other.begin_),
       exceptions_(other.exceptions_),
+      in_ticks_(other.in_ticks_),
       failed_(other.failed_) {}
 
 StepTimer::Scope::~Scope() {
-  if (cell_ == nullptr) return;
-  const std::uint64_t end = steady(cell_->node);
-  add(cell_, begin_, end, failed_ || std::uncaught_exceptions() > exceptions_);
+  if (cell_ != nullptr) add(cell_, {begin_, in_ticks_}, failed_ || std::uncaught_exceptions() > exceptions_);
 }
 
 }  // namespace kleptometrics

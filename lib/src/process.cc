@@ -1,7 +1,6 @@
 #include "lib/src/process.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -12,16 +11,19 @@
 #include <new>
 #include <vector>
 
+#include "lib/base/fork.h"
 #include "lib/src/client_state.h"
+#include "lib/src/threads.h"
 
 namespace kleptometrics {
 namespace internal {
 namespace {
 
-// Everything that belongs to one process. A forked child forgets it and makes its own; it is never freed, since
-// threads and static objects may still use it while the process ends, but stays in a list, so that no leak checker of
-// the host takes it for lost.
+// Everything that belongs to one process. A forked child sets its parent's aside and makes its own; it is never freed,
+// since threads and static objects may still use it while the process ends, but stays in a list, so that no leak
+// checker of the host takes it for lost.
 struct Process {
+  const std::uint64_t generation = fork_generation();
   Process* before = nullptr;
   std::once_flag client_made;
   std::unique_ptr<Client> client;  // the process-wide one
@@ -31,30 +33,24 @@ struct Process {
 
 std::atomic<Process*> the_process{nullptr};
 std::atomic<Process*> forgotten{nullptr};  // the newest of them
-std::atomic<std::uint64_t> generation{1};
+
+// Sets `was` aside, for good.
+void forget(Process* was) noexcept {
+  if (was != nullptr) was->before = forgotten.exchange(was, std::memory_order_acq_rel);
+}
 
 // Null without memory.
 Process* process() noexcept {
   Process* current = the_process.load(std::memory_order_acquire);
-  if (current != nullptr) return current;
+  if (current != nullptr && current->generation == fork_generation()) return current;
   auto* made = new (std::nothrow) Process;
   if (made == nullptr) return nullptr;
-  if (the_process.compare_exchange_strong(current, made, std::memory_order_acq_rel)) return made;
+  if (the_process.compare_exchange_strong(current, made, std::memory_order_acq_rel)) {
+    forget(current);
+    return made;
+  }
   delete made;
   return current;
-}
-
-// The process that was, now in the list, or null.
-Process* forget_process() noexcept {
-  Process* was = the_process.exchange(nullptr, std::memory_order_acq_rel);
-  if (was != nullptr) was->before = forgotten.exchange(was, std::memory_order_acq_rel);
-  return was;
-}
-
-// In the child, before fork() returns there: the parent's state is set aside, no lock of it is touched.
-void after_fork_in_child() noexcept {
-  generation.fetch_add(1, std::memory_order_relaxed);
-  forget_process();
 }
 
 std::vector<std::shared_ptr<ClientState>> living_clients(Process& current) {
@@ -68,16 +64,17 @@ std::vector<std::shared_ptr<ClientState>> living_clients(Process& current) {
 // Each is to be done once in a program, its forked children included: they inherit it, and the loader's lock or that
 // of the handlers at exit could have been held by another thread of the parent when it forked. Not guarded statics,
 // whose guards could be held then too.
-std::atomic<bool> fork_hooked{false};
 std::atomic<bool> kept_loaded{false};
 std::atomic<bool> exit_hooked{false};
+std::atomic<bool> threads_watched{false};
 
 // exit(status) or the return of main. Runs after the destructors of the static objects that were made after the
 // first client; what records later than this gets a new client, whose journal the aggregator picks up.
 void at_exit(int status, void*) noexcept {
   exit_hooked.store(false);
-  Process* current = forget_process();
-  if (current == nullptr) return;
+  Process* current = the_process.exchange(nullptr, std::memory_order_acq_rel);
+  forget(current);
+  if (current == nullptr || current->generation != fork_generation()) return;
   try {
     const auto clients = living_clients(*current);
     for (const auto& client : clients) client->exit_runs(status);
@@ -97,12 +94,11 @@ void keep_loaded() noexcept {
 
 }  // namespace
 
-std::uint64_t fork_generation() noexcept { return generation.load(std::memory_order_relaxed); }
-
 void prepare_process() noexcept {
-  if (!fork_hooked.exchange(true)) ::pthread_atfork(nullptr, nullptr, after_fork_in_child);
+  count_forks();
   if (!kept_loaded.exchange(true)) keep_loaded();
   if (!exit_hooked.exchange(true)) ::on_exit(at_exit, nullptr);
+  if (!threads_watched.exchange(true)) watch_threads();
 }
 
 void remember_client(const std::shared_ptr<ClientState>& client) {

@@ -1,18 +1,15 @@
-// What exists once a process: the clients that are alive, the process-wide one, the hook at exit, and the generation
-// that tells a forked child from its parent. Nothing here takes a lock on the way through fork().
+// What exists once a process: the clients that are alive, the process-wide one, and the hook at exit. A forked child
+// begins anew and takes no lock of its parent's.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 
 #include "kleptometrics/kleptometrics.h"
 
 namespace kleptometrics::internal {
 
-// Differs between a process and the children it forks.
-std::uint64_t fork_generation() noexcept;
-
-// To be called before the first client does anything: hooks fork and exit, keeps this code loaded.
+// To be called before the first client does anything: sees forks, exit and the ends of threads, keeps this code
+// loaded.
 void prepare_process() noexcept;
 
 // Clients whose runs are to be ended when the process exits.

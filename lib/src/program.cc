@@ -69,6 +69,15 @@ std::string executable_name() {
   return std::string(text.substr(text.rfind('/') + 1));
 }
 
+std::string boot_id() {
+  std::array<char, 64> text{};
+  const int fd = ::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  const ssize_t size = fd < 0 ? -1 : ::read(fd, text.data(), text.size());
+  if (fd >= 0) ::close(fd);
+  const std::string_view read(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  return std::string(read.substr(0, read.find('\n')));
+}
+
 std::uint64_t nanoseconds(const timeval& time) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_usec) * 1'000U;
 }
@@ -90,6 +99,7 @@ Program this_program() {
   if (::gethostname(host.data(), host.size() - 1) == 0) program.host = host.data();
   program.name = executable_name();
   program.build_id = executable_build_id();
+  program.boot_id = boot_id();
   program.pid = static_cast<std::uint32_t>(::getpid());
   return program;
 }

@@ -11,6 +11,7 @@ struct Program {
   std::string host;      // gethostname
   std::string name;      // file name of the executable
   std::string build_id;  // lower-case hexadecimal of the ELF note NT_GNU_BUILD_ID; empty if it has none
+  std::string boot_id;   // text of /proc/sys/kernel/random/boot_id: of which boot the pid is
   std::uint32_t pid = 0;
 };
 // Reads them now; the pid is that of the caller.

@@ -81,7 +81,6 @@ void RunState::begin() {
   }
   {
     const Lock lock(mutex_);
-    last_snapshot_ = started.steady;
     record(State::kRunning, started);
   }
   client->opened(shared_from_this());
@@ -142,6 +141,8 @@ void RunState::record(State state, const TimePoint& now) {
   if (!client->active() || (past && state == State::kRunning)) return;
   Snapshot now_known = describe(state, now);
   now_known.revision = ++revision_;
+  last_snapshot_ = now.steady;
+  progress_untold_ = false;
   bool cut = false;
   const std::string bytes = encode(now_known, &cut);
   for (const auto& [path, totals] : now_known.steps) cut = cut || totals.lost != 0;
@@ -166,13 +167,14 @@ Snapshot RunState::describe(State state, const TimePoint& now) const {
     out.duration = std::max<Nanos>(*out.duration, 0);
     out.finished_at = std::max(*out.finished_at, started.wall);
   }
-  out.progress = progress_;
+  if (progress_) out.progress = progress_->get();
   out.exit_code = exit_code_;
   out.failure_kind = failure_kind_;
   out.failure_message = failure_message_;
   out.labels = &labels_;
-  for (const auto& [name, value] : counters_) out.counters.emplace_back(name, value);
+  for (const auto& [name, value] : counters_) out.counters.emplace_back(name, value.get());
   describe_steps(out);
+  out.dropped = client->dropped();
   if (!past) describe_usage(out);
   return out;
 }
@@ -181,7 +183,7 @@ void RunState::describe_steps(Snapshot& out) const {
   const StepTable* table = steps_.load(std::memory_order_acquire);
   if (table == nullptr) return;
   for (const auto& node : table->nodes) {
-    StepTotals totals = node->totals();
+    cells::StepTotals totals = node->totals();
     if (totals.count != 0) out.steps.emplace_back(node->path, std::move(totals));
   }
 }
@@ -214,9 +216,10 @@ void RunState::count(std::string_view name, double delta) noexcept {
       std::string clean = cleaned(*client, clean_name, name, limits::counter_name_bytes_max, '\0');
       if (counters_.size() >= limits::counter_count_max && counters_.find(clean) == counters_.end())
         return client->count_cut();
-      found = counters_.try_emplace(std::move(clean), 0.0).first;
+      const cells::AreaName area{cells::AreaKind::kCounter, 0, 0, id, clean};
+      found = counters_.try_emplace(clean, client->journal(), area).first;
     }
-    if (const double sum = found->second + delta; std::isfinite(sum)) found->second = sum;
+    if (const double sum = found->second.get() + delta; std::isfinite(sum)) found->second.set(sum);
   });
 }
 
@@ -224,8 +227,10 @@ void RunState::progress(double fraction) noexcept {
   quietly([&] {
     if (ended() || std::isnan(fraction) || !client->active()) return;
     const Lock lock(mutex_);
-    progress_ = std::clamp(fraction, 0.0, 1.0);
-    record(State::kRunning, client->clock.now());
+    if (!progress_) progress_.emplace(client->journal(), cells::AreaName{cells::AreaKind::kProgress, 0, 0, id, {}});
+    progress_->set(std::clamp(fraction, 0.0, 1.0));
+    progress_untold_ = true;
+    if (!progress_->in_journal()) record(State::kRunning, client->clock.now());
   });
 }
 
@@ -310,6 +315,7 @@ StepNode* RunState::make_step(const StepNode* parent, std::string path) {
     table = new StepTable;
     steps_.store(table, std::memory_order_release);
   }
+  const StepHome home{client->clock, client->journal(), id, client->generation};
   const std::string_view name = std::string_view(path).substr(parent == nullptr ? 0 : parent->path.size() + 1);
   std::size_t slot = 0;
   if (StepNode* found = find_step(*table, parent, name, &slot)) return found;
@@ -317,7 +323,7 @@ StepNode* RunState::make_step(const StepNode* parent, std::string path) {
     client->count_cut();
     return nullptr;
   }
-  table->nodes.push_back(std::make_unique<StepNode>(parent, std::move(path), client->clock));
+  table->nodes.push_back(std::make_unique<StepNode>(parent, std::move(path), home));
   table->slots[slot].store(table->nodes.back().get(), std::memory_order_release);
   return table->nodes.back().get();
 }
@@ -335,8 +341,7 @@ void RunState::look(const TimePoint& now) noexcept {
     max_passed = !told_max_ && options.max_duration > Duration::zero() && so_far > options.max_duration;
     told_expected_ = told_expected_ || expected_passed;
     told_max_ = told_max_ || max_passed;
-    due = now.steady - last_snapshot_ >= client->options.snapshot_interval.count();
-    if (due) last_snapshot_ = now.steady;
+    due = progress_untold_ || now.steady - last_snapshot_ >= client->options.snapshot_interval.count();
   }
   if (due) snapshot();
   if (expected_passed) call(HookKind::kDelay, {}, "still running after its expected duration", State::kRunning);

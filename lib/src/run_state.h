@@ -12,9 +12,10 @@
 
 #include "kleptometrics/kleptometrics.h"
 #include "lib/base/mutex.h"
-#include "lib/src/cells.h"
+#include "lib/cells/number_cell.h"
 #include "lib/src/client_state.h"
 #include "lib/src/snapshot.h"
+#include "lib/src/step_node.h"
 
 namespace kleptometrics::internal {
 
@@ -92,8 +93,8 @@ struct RunState : std::enable_shared_from_this<RunState> {
 
   mutable Mutex mutex_;
   std::map<std::string, std::string> labels_ KLEPTO_GUARDED_BY(mutex_);
-  std::map<std::string, double, std::less<>> counters_ KLEPTO_GUARDED_BY(mutex_);
-  std::optional<double> progress_ KLEPTO_GUARDED_BY(mutex_);
+  std::map<std::string, cells::NumberCell, std::less<>> counters_ KLEPTO_GUARDED_BY(mutex_);
+  std::optional<cells::NumberCell> progress_ KLEPTO_GUARDED_BY(mutex_);
   std::optional<std::int32_t> exit_code_ KLEPTO_GUARDED_BY(mutex_);
   std::optional<Nanos> finished_at_ KLEPTO_GUARDED_BY(mutex_);
   FailureKind failure_kind_ KLEPTO_GUARDED_BY(mutex_) = FailureKind::kNone;
@@ -103,7 +104,8 @@ struct RunState : std::enable_shared_from_this<RunState> {
   bool told_max_ KLEPTO_GUARDED_BY(mutex_) = false;
   std::uint64_t revision_ KLEPTO_GUARDED_BY(mutex_) = 0;
   journal::Sequence last_record_ KLEPTO_GUARDED_BY(mutex_) = 0;
-  Nanos last_snapshot_ KLEPTO_GUARDED_BY(mutex_) = 0;  // steady
+  Nanos last_snapshot_ KLEPTO_GUARDED_BY(mutex_) = 0;       // steady
+  bool progress_untold_ KLEPTO_GUARDED_BY(mutex_) = false;  // set since the last snapshot
 };
 
 }  // namespace kleptometrics::internal

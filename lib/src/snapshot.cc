@@ -74,7 +74,7 @@ void fill_outcome(const Snapshot& from, v1::Run& to) {
   to.mutable_failure()->set_message(from.failure_message.data(), from.failure_message.size());
 }
 
-void fill_step(const StepTotals& from, v1::Step& to) {
+void fill_step(const cells::StepTotals& from, v1::Step& to) {
   to.set_count(from.count);
   to.set_failed(from.failed);
   to.set_total_ns(from.total);
@@ -101,6 +101,7 @@ void fill_program(const Program& from, SmallInterner& strings, v1::Run& to) {
   to.set_pid(from.pid);
   to.set_program(strings.index(from.name));
   to.set_build_id(strings.index(from.build_id));
+  to.set_boot_id(strings.index(from.boot_id));
 }
 
 std::string encode_once(const Snapshot& from) {
@@ -133,6 +134,7 @@ std::string encode_once(const Snapshot& from) {
   if (from.usage) fill_usage(*from.usage, *to.mutable_resources());
   if (from.program != nullptr) fill_program(*from.program, strings, to);
   to.set_version(strings.index(from.version));
+  to.set_dropped(from.dropped);
   return request.SerializeAsString();
 }
 
@@ -177,6 +179,7 @@ bool Batch::add(std::string_view payload) {
   run.set_program(parts_->moved(from, run.program()));
   run.set_version(parts_->moved(from, run.version()));
   run.set_build_id(parts_->moved(from, run.build_id()));
+  run.set_boot_id(parts_->moved(from, run.boot_id()));
   for (v1::Label& label : *run.mutable_labels()) {
     label.set_key(parts_->moved(from, label.key()));
     label.set_value(parts_->moved(from, label.value()));

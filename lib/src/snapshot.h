@@ -14,7 +14,7 @@
 #include "kleptometrics/kleptometrics.h"
 #include "lib/base/clock.h"
 #include "lib/base/uuid.h"
-#include "lib/src/cells.h"
+#include "lib/cells/step_totals.h"
 #include "lib/src/program.h"
 
 namespace kleptometrics::internal {
@@ -34,11 +34,12 @@ struct Snapshot {
   std::optional<std::int32_t> exit_code;
   FailureKind failure_kind = FailureKind::kNone;
   std::string_view failure_message;
-  const std::map<std::string, std::string>* labels = nullptr;  // never null when encoded
-  std::vector<std::pair<std::string_view, double>> counters;   // sorted by name
-  std::vector<std::pair<std::string_view, StepTotals>> steps;  // in order of first use
-  std::optional<Usage> usage;                                  // since the start of the run
-  const Program* program = nullptr;                            // null: unknown, of a past run
+  const std::map<std::string, std::string>* labels = nullptr;         // never null when encoded
+  std::vector<std::pair<std::string_view, double>> counters;          // sorted by name
+  std::vector<std::pair<std::string_view, cells::StepTotals>> steps;  // in order of first use
+  std::optional<Usage> usage;                                         // since the start of the run
+  const Program* program = nullptr;                                   // null: unknown, of a past run
+  std::uint64_t dropped = 0;                                          // snapshots that the client had lost by now
 };
 
 // A PushRequest that holds the run alone: the payload of a journal record. Makes the sketches of the steps coarser

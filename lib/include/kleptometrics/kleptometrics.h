@@ -106,7 +106,7 @@ struct ClientAccess;
 struct ClientState;
 struct RunState;
 struct StepNode;
-struct StepCell;
+struct ThreadCell;
 }  // namespace internal
 
 // Ships what runs record. One is made for the whole process when the first Run asks for it; make your own for
@@ -159,6 +159,7 @@ class [[nodiscard]] Step {
   internal::StepNode* node_ = nullptr;
   std::uint64_t begin_ = 0;
   int exceptions_ = 0;
+  bool in_ticks_ = false;
   bool failed_ = false;
 };
 
@@ -179,9 +180,10 @@ class [[nodiscard]] StepTimer {
    private:
     friend class StepTimer;
     Scope() = default;
-    internal::StepCell* cell_ = nullptr;
+    internal::ThreadCell* cell_ = nullptr;
     std::uint64_t begin_ = 0;
     int exceptions_ = 0;
+    bool in_ticks_ = false;  // of the processor's counter; else of the steady clock
     bool failed_ = false;
   };
 

@@ -370,7 +370,6 @@ TEST_CASE("a child forked while others append gives up without a hang and withou
   }
   for (int i = 0; i < 50; ++i) {
     Child child([&writer] {
-      writer->abandon_in_child();
       const bool inert = writer->append("from the child", true, 0) == 0 && writer->pending(0, 9, 9).empty() &&
                          writer->pending_count() == 0 && writer->live_count() == 0 && writer->dropped() == 0 &&
                          !writer->durable() && writer->path().empty();
@@ -384,9 +383,10 @@ TEST_CASE("a child forked while others append gives up without a hang and withou
   }
   done = true;
   for (std::thread& thread : threads) thread.join();
-  Child prober([&] {
+  const std::string path = writer->path();
+  Child prober([&path] {
     ReadError error = ReadError::kNone;
-    return Adoption::open(writer->path(), ::geteuid(), &error) == nullptr && error == ReadError::kBusy ? 0 : 1;
+    return Adoption::open(path, ::geteuid(), &error) == nullptr && error == ReadError::kBusy ? 0 : 1;
   });
   REQUIRE(prober.wait() == 0);  // the children did not drop the parent's lock
   REQUIRE(payloads(contents_of(*writer).records) == Payloads{"progress", "progress"});

@@ -1,0 +1,71 @@
+// How what a run adds up lies in its program's journal: one area for each cell of a step, one for each octave of its
+// distribution, one for each counter, and one for the progress. The fixed part of an area says what it is and whose;
+// the open part is one of the structs below, written in place by the program for as long as the run is open. Client
+// library and aggregator share this. No pointers, sizes of their own: it is read by other programs, of the same byte
+// order.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lib/base/uuid.h"
+#include "lib/cells/twin_slots.h"
+#include "lib/journal/journal.h"
+#include "lib/sketch/sketch.h"
+
+namespace kleptometrics::cells {
+
+enum class AreaKind : std::uint8_t { kStepCell = 1, kOctave = 2, kCounter = 3, kProgress = 4 };
+
+// The fixed part.
+struct AreaName {
+  AreaKind kind = AreaKind::kStepCell;
+  std::uint32_t octave = 0;  // of kOctave: the bucket of its first count is (octave - 1) * kBucketsPerOctave
+  std::uint64_t cell = 0;    // of kStepCell and kOctave: which belong together. Rises with every cell of a program
+  Uuid run;
+  std::string_view name;  // path of the step, or name of the counter
+
+  std::string encode() const;
+  // Borrows the name from `fixed`. Nullopt for what is none of ours.
+  static std::optional<AreaName> parse(std::string_view fixed) noexcept;
+};
+
+// The open part of a cell: its version is the number of executions. An execution is in the slots first, and then in
+// `zeros` or its bucket, so their sum is that number, or one less.
+struct StepArea {
+  enum Word : std::size_t { kFailed, kTotal, kMin, kMax, kWords };
+  TwinSlots<kWords> executions;
+  std::atomic<std::uint64_t> zeros;
+  std::atomic<std::uint64_t> elsewhere;  // not 0: not all of this step lies in areas
+};
+
+// Buckets of Sketch::bucket_of, -1 to 4095, by octave.
+inline constexpr std::size_t kOctaves = 65;
+struct OctaveArea {
+  std::array<std::atomic<std::uint64_t>, Sketch::kBucketsPerOctave> counts;
+};
+
+// A counter, or the progress: the bits of a double.
+struct NumberArea {
+  TwinSlots<1> number;
+};
+
+// A new one in the journal, all zeros; null where there is no room. To be given back by release(). T: one of the
+// structs above.
+template <typename T>
+T* reserve(journal::Writer& journal, const AreaName& name) {
+  char* const place = journal.reserve(name.encode(), sizeof(T));
+  return place == nullptr ? nullptr : new (place) T;
+}
+template <typename T>
+void release(journal::Writer& journal, T* area) noexcept {
+  journal.release(reinterpret_cast<char*>(area));
+}
+
+}  // namespace kleptometrics::cells

@@ -1,0 +1,85 @@
+// One step of a run: its path, and the cells in which the threads add up their executions of it. A thread that has
+// ended leaves its cell to the next one that comes, so there are as many as threads that record at the same time.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "lib/base/clock.h"
+#include "lib/base/uuid.h"
+#include "lib/cells/step_cell.h"
+#include "lib/cells/step_totals.h"
+#include "lib/journal/journal.h"
+#include "lib/src/threads.h"
+
+namespace kleptometrics::internal {
+
+struct StepNode;
+
+// A cell and the thread that writes to it.
+struct ThreadCell {
+  ThreadCell(const StepNode& the_node, journal::Writer& journal, const Uuid& run, const Thread& thread) noexcept;
+  // True if it now is that thread's, whose owner before it has ended.
+  bool hand_over_to(const Thread& thread) noexcept;
+
+  const StepNode& node;
+  cells::StepCell cell;
+  std::atomic<std::uint64_t> owner;  // number of the thread; 0: it is being handed over
+  std::atomic<ThreadSlot*> slot;     // of the owner
+  ThreadCell* next = nullptr;        // in its node's list; fixed once published
+};
+
+// What belongs to a run and is the same for all its steps. Borrows all.
+struct StepHome {
+  const Clock& clock;
+  journal::Writer& journal;
+  const Uuid& run;
+  std::uint64_t generation;  // of the process that made it: a forked child must not touch the cells
+};
+
+// Lives as long as its run's state. Any thread.
+struct StepNode {
+  StepNode(const StepNode* parent_node, std::string step_path, const StepHome& step_home);
+  ~StepNode();
+  StepNode(const StepNode&) = delete;
+  StepNode& operator=(const StepNode&) = delete;
+
+  // The calling thread's cell; null, and an execution is lost, if there is no memory for one.
+  ThreadCell* cell() noexcept;
+  cells::StepTotals totals() const;
+
+  const StepNode* const parent;
+  const std::string path;
+  const StepHome home;
+  const bool on_system_clock;
+  const std::uint64_t uid;  // never used again in this process
+
+ private:
+  ThreadCell* find_cell() noexcept;
+  ThreadCell* make_cell(const Thread& thread) noexcept;
+
+  std::atomic<ThreadCell*> cells_{nullptr};
+  std::atomic<std::uint64_t> lost_{0};
+};
+
+// The cells that this thread used last, by uid of the step. Trivially destroyed, so it serves to the very end of the
+// thread; an entry of a step that is gone never matches, since uids are not used again.
+struct RememberedCell {
+  std::uint64_t uid = 0;
+  ThreadCell* cell = nullptr;
+};
+inline constexpr std::size_t kRememberedCells = 64;
+extern constinit thread_local std::array<RememberedCell, kRememberedCells> remembered_cells;
+
+inline ThreadCell* StepNode::cell() noexcept {
+  const RememberedCell& entry = remembered_cells[uid % kRememberedCells];
+  return entry.uid == uid ? entry.cell : find_cell();
+}
+
+// The calling thread ends: its cells are free for others.
+void forget_cells() noexcept;
+
+}  // namespace kleptometrics::internal

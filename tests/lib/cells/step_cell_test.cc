@@ -1,0 +1,103 @@
+#include "lib/cells/step_cell.h"
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "tests/lib/journal/spool.h"
+#include "tests/support/catch.h"
+
+namespace kleptometrics::cells {
+namespace {
+
+constexpr Uuid kRun{{1, 2, 3}};
+
+std::unique_ptr<journal::Writer> memory(std::size_t bytes = 1U << 20U) {
+  journal::Writer::Options options;
+  options.bytes = bytes;
+  return journal::Writer::open(options, nullptr);
+}
+
+TEST_CASE("a cell that was never added to has empty totals") {
+  const auto journal = memory();
+  const StepCell cell(*journal, kRun, "load", 1);
+  const StepTotals totals = cell.totals();
+  CHECK(cell.in_journal());
+  CHECK(totals.count == 0);
+  CHECK(totals.min == 0);
+  CHECK(totals.sketch.count() == 0);
+}
+
+TEST_CASE("executions are added up with their extremes and distribution") {
+  const auto journal = memory();
+  StepCell cell(*journal, kRun, "load", 1);
+  for (const std::uint64_t duration : {0U, 1U, 1000U, 5U}) cell.add(duration, duration == 5U);
+  cell.add(UINT64_MAX / 4, false);
+  const StepTotals totals = cell.totals();
+  CHECK(totals.count == 5);
+  CHECK(totals.failed == 1);
+  CHECK(totals.min == 0);
+  CHECK(totals.max == UINT64_MAX / 4);
+  CHECK(totals.total == UINT64_MAX / 4 + 1006);
+  CHECK(totals.sketch.count() == 5);
+  CHECK(totals.sketch.zero_count() == 1);
+}
+
+TEST_CASE("the distribution is that of a sketch given the same values, over all octaves") {
+  const auto journal = memory();
+  StepCell cell(*journal, kRun, "load", 1);
+  Sketch expected;
+  for (std::uint64_t value = 1; value < UINT64_MAX / 3; value += value / 100 + 1) {
+    cell.add(value, false);
+    expected.add(value);
+  }
+  for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{1}, UINT64_MAX}) {
+    cell.add(value, false);
+    value == 0 ? expected.add_zero(1) : expected.add(value);
+  }
+  CHECK(cell.totals().sketch == expected);
+}
+
+TEST_CASE("where the journal has no room a cell lies in memory, and a cell gives its room back") {
+  const auto journal = memory(64U << 10U);
+  for (int round = 0; round < 100; ++round) {
+    StepCell cell(*journal, kRun, "load", 1);
+    CHECK(cell.in_journal());
+    for (std::uint64_t value = 1; value != 0; value *= 2) cell.add(value, false);
+    CHECK(cell.totals().count == 64);
+  }
+  std::vector<std::unique_ptr<StepCell>> cells;
+  for (std::uint64_t i = 0; i < 200; ++i) cells.push_back(std::make_unique<StepCell>(*journal, kRun, "load", i));
+  CHECK_FALSE(cells.back()->in_journal());
+  cells.back()->add(7, true);
+  CHECK(cells.back()->totals().count == 1);
+  CHECK(cells.back()->totals().failed == 1);
+}
+
+TEST_CASE("a thread adds, a reader sees totals that fit together meanwhile and exact ones afterwards") {
+  const auto journal = memory();
+  StepCell cell(*journal, kRun, "price", 1);
+  constexpr std::uint64_t kTimes = 50'000;
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    for (std::uint64_t i = 1; i <= kTimes; ++i) cell.add(i, i % 10 == 0);
+    done = true;
+  });
+  bool fits = true;
+  while (!done) {
+    const StepTotals seen = cell.totals();
+    fits = fits && seen.sketch.count() == seen.count && seen.failed <= seen.count && seen.max <= seen.total &&
+           (seen.count == 0 || seen.min <= seen.max);
+  }
+  writer.join();
+  CHECK(fits);
+  const StepTotals totals = cell.totals();
+  CHECK(totals.count == kTimes);
+  CHECK(totals.failed == kTimes / 10);
+  CHECK(totals.total == kTimes * (kTimes + 1) / 2);
+  CHECK(totals.min == 1);
+  CHECK(totals.max == kTimes);
+}
+
+}  // namespace
+}  // namespace kleptometrics::cells

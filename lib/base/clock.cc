@@ -1,21 +1,16 @@
 #include "lib/base/clock.h"
 
-#include <chrono>
-
 namespace kleptometrics {
 namespace {
-
-using std::chrono::duration_cast;
-using std::chrono::nanoseconds;
 
 class SystemClock final : public Clock {
  public:
   TimePoint now() const noexcept override {
-    return {duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count(), steady()};
+    timespec wall{};
+    ::clock_gettime(CLOCK_REALTIME, &wall);
+    return {static_cast<Nanos>(wall.tv_sec) * kNanosPerSecond + wall.tv_nsec, system_steady()};
   }
-  Nanos steady() const noexcept override {
-    return duration_cast<nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
-  }
+  Nanos steady() const noexcept override { return system_steady(); }
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "lib/cells/areas.h"
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace kleptometrics::cells {
 namespace {
@@ -9,6 +11,36 @@ constexpr std::size_t kHeadBytes = 32;
 constexpr std::size_t kOctaveAt = 4;
 constexpr std::size_t kCellAt = 8;
 constexpr std::size_t kRunAt = 16;
+
+// What lies in buckets, into the sketch; how many values they hold.
+std::uint64_t read_buckets(const StepArea& area, const Octaves& octaves, Sketch* sketch) {
+  std::uint64_t count = area.zeros.load(std::memory_order_acquire);
+  sketch->add_zero(count);
+  for (std::size_t octave = 0; octave < kOctaves; ++octave) {
+    if (octaves[octave] == nullptr) continue;
+    const int first = static_cast<int>(octave) * Sketch::kBucketsPerOctave - Sketch::kBucketsPerOctave;
+    for (std::size_t i = 0; i < octaves[octave]->counts.size(); ++i) {
+      const std::uint64_t times = octaves[octave]->counts[i].load(std::memory_order_acquire);
+      if (times != 0) sketch->add_bucket(first + static_cast<int>(i), times);
+      count += times;
+    }
+  }
+  return count;
+}
+
+void add_execution(const Sealed& execution, bool to_sketch, StepTotals* out) {
+  out->failed += execution.first ? 1 : 0;
+  out->total += execution.value;
+  out->min = out->count == 0 || execution.value < out->min ? execution.value : out->min;
+  out->max = execution.value > out->max ? execution.value : out->max;
+  ++out->count;
+  if (!to_sketch) return;
+  if (execution.value == 0) {
+    out->sketch.add_zero(1);
+  } else {
+    out->sketch.add(execution.value);
+  }
+}
 
 }  // namespace
 
@@ -30,6 +62,38 @@ std::optional<AreaName> AreaName::parse(std::string_view fixed) noexcept {
   std::memcpy(out.run.bytes.data(), fixed.data() + kRunAt, out.run.bytes.size());
   out.name = fixed.substr(kHeadBytes);
   return out;
+}
+
+std::optional<StepTotals> read_cell(const StepArea& area, const Octaves& octaves, bool writer_is_gone,
+                                    std::uint64_t lost) {
+  const auto sums = area.folded.read();
+  if (!sums) return std::nullopt;
+  const std::uint64_t folded = sums->version * StepArea::kRecent;
+  StepTotals out;
+  const std::uint64_t in_buckets = read_buckets(area, octaves, &out.sketch) + lost;
+  out.count = folded - std::min(folded, lost);
+  out.lost = lost;
+  out.failed = sums->words[StepArea::kFailed];
+  out.total = sums->words[StepArea::kTotal];
+  out.min = sums->words[StepArea::kMin];
+  out.max = sums->words[StepArea::kMax];
+  std::uint64_t count = folded;
+  for (const auto& recent : area.recent) {
+    const std::uint64_t word = recent.load(std::memory_order_acquire);
+    if (word == 0) break;  // the first round has not come so far
+    const auto execution = Sealed::open(word);
+    if (!execution) return std::nullopt;
+    if (execution->second != (sums->version % 2 != 0)) break;  // of the round before
+    add_execution(*execution, count >= in_buckets, &out);
+    ++count;
+  }
+  const bool folding = writer_is_gone && area.folding.load() != 0;
+  if (in_buckets < folded || in_buckets > (folding ? count : folded)) return std::nullopt;
+  if (writer_is_gone) return out;
+  // Nothing was folded meanwhile, and so none of the recent ones made room for another.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  const bool still = area.folding.load(std::memory_order_relaxed) == 0 && area.folded.version() == sums->version;
+  return still ? std::optional(std::move(out)) : std::nullopt;
 }
 
 }  // namespace kleptometrics::cells

@@ -15,6 +15,8 @@
 #include <string_view>
 
 #include "lib/base/uuid.h"
+#include "lib/cells/sealed.h"
+#include "lib/cells/step_totals.h"
 #include "lib/cells/twin_slots.h"
 #include "lib/journal/journal.h"
 #include "lib/sketch/sketch.h"
@@ -36,13 +38,21 @@ struct AreaName {
   static std::optional<AreaName> parse(std::string_view fixed) noexcept;
 };
 
-// The open part of a cell: its version is the number of executions. An execution is in the slots first, and then in
-// `zeros` or its bucket, so their sum is that number, or one less.
+// The open part of a cell. An execution is put among the recent ones, which costs next to nothing; when there are
+// kRecent of them they are folded into the sums and the buckets, one after the other, and make room for the next.
 struct StepArea {
-  enum Word : std::size_t { kFailed, kTotal, kMin, kMax, kWords };
-  TwinSlots<kWords> executions;
+  static constexpr std::size_t kRecent = 32;
+  enum Sum : std::size_t { kFailed, kTotal, kMin, kMax, kSums };
+
+  // Sealed durations; the first mark: it failed; the second: of an odd round. Those of the round that is not folded yet
+  // are the recent ones.
+  std::array<std::atomic<std::uint64_t>, kRecent> recent;
+  TwinSlots<kSums> folded;             // its version: rounds that are folded
+  std::atomic<std::uint64_t> folding;  // not 0: the buckets are ahead of the sums
   std::atomic<std::uint64_t> zeros;
   std::atomic<std::uint64_t> elsewhere;  // not 0: not all of this step lies in areas
+
+  static constexpr std::uint64_t mark_of(std::uint64_t round) noexcept { return round % 2 * Sealed::kSecondMark; }
 };
 
 // Buckets of Sketch::bucket_of, -1 to 4095, by octave.
@@ -50,6 +60,13 @@ inline constexpr std::size_t kOctaves = 65;
 struct OctaveArea {
   std::array<std::atomic<std::uint64_t>, Sketch::kBucketsPerOctave> counts;
 };
+using Octaves = std::array<const OctaveArea*, kOctaves>;  // null: all zeros
+
+// What a cell says. Nullopt if it does not prove itself: it was damaged, or its writer was at it meanwhile; the writer
+// is never waited for. `writer_is_gone`: nobody writes any more, and whatever the writer did not finish is finished by
+// the reader. `lost`: executions that were folded into nothing, for want of memory.
+std::optional<StepTotals> read_cell(const StepArea& area, const Octaves& octaves, bool writer_is_gone,
+                                    std::uint64_t lost);
 
 // A counter, or the progress: the bits of a double.
 struct NumberArea {

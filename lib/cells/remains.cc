@@ -26,42 +26,15 @@ std::unique_ptr<T> restored(const std::string& open) {
 struct Cell {
   std::string_view path;
   std::unique_ptr<StepArea> area;
-  Sketch sketch;
-  std::uint64_t counted = 0;  // values in the sketch
+  std::vector<std::pair<std::size_t, std::unique_ptr<OctaveArea>>> octaves;
   bool whole = true;
+
+  std::optional<StepTotals> totals() const {
+    Octaves found{};
+    for (const auto& [octave, counts] : octaves) found[octave] = counts.get();
+    return whole ? read_cell(*area, found, true, 0) : std::nullopt;
+  }
 };
-
-// The program may have been killed between the sums and the bucket of its last execution.
-bool finish_last(const TwinSlots<StepArea::kWords>::Read& sums, Cell* cell) {
-  const auto before = cell->area->executions.read_before(sums);
-  if (!before) return false;
-  const std::uint64_t last = sums.words[StepArea::kTotal] - before->words[StepArea::kTotal];
-  if (last == 0) {
-    cell->sketch.add_zero(1);
-  } else {
-    cell->sketch.add(last);
-  }
-  return true;
-}
-
-// Nullopt if it contradicts itself.
-std::optional<StepTotals> totals_of(Cell cell) {
-  const auto sums = cell.area->executions.read();
-  if (!sums) return std::nullopt;
-  if (cell.counted + 1 == sums->version) {
-    if (!finish_last(*sums, &cell)) return std::nullopt;
-  } else if (cell.counted != sums->version) {
-    return std::nullopt;
-  }
-  StepTotals out;
-  out.count = sums->version;
-  out.failed = sums->words[StepArea::kFailed];
-  out.total = sums->words[StepArea::kTotal];
-  out.min = sums->words[StepArea::kMin];
-  out.max = sums->words[StepArea::kMax];
-  out.sketch = std::move(cell.sketch);
-  return out;
-}
 
 // Reads the areas of one run, each cell before its octaves, and adds the cells up by step. Of a step that is not all
 // there nothing is told: its last snapshot knows more.
@@ -69,18 +42,14 @@ class RunReader {
  public:
   void cell(std::string_view path, std::unique_ptr<StepArea> area) {
     end_cell();
-    cell_ = Cell{path, std::move(area), {}, 0, true};
-    if (cell_.area == nullptr) return;
-    cell_.counted = cell_.area->zeros.load();
-    cell_.sketch.add_zero(cell_.counted);
+    cell_ = Cell{path, std::move(area), {}, true};
   }
 
   void octave(std::size_t octave, std::unique_ptr<OctaveArea> area) {
-    if (cell_.area == nullptr) return;  // its cell was lost
     if (area == nullptr || octave >= kOctaves) {
       cell_.whole = false;
     } else {
-      cell_.counted += add_octave(*area, octave, &cell_.sketch);
+      cell_.octaves.emplace_back(octave, std::move(area));
     }
   }
 
@@ -112,7 +81,7 @@ class RunReader {
     }
     if (cell.area->elsewhere.load() != 0) {
       partial_.insert(step->first);
-    } else if (const auto totals = cell.whole ? totals_of(std::move(cell)) : std::nullopt) {
+    } else if (const auto totals = cell.totals()) {
       step->second.add(*totals);
     } else {
       ++out_.damaged;

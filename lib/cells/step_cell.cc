@@ -6,17 +6,19 @@
 namespace kleptometrics::cells {
 namespace {
 
-// A writer that adds all the time may be seen half-way again and again; it is not waited for.
+// A writer that folds is done in a microsecond, unless it was held up; it is not waited for.
 constexpr int kTries = 100;
 
 }  // namespace
 
 StepCell::StepCell(journal::Writer& journal, const Uuid& run, std::string_view path, std::uint64_t id) noexcept
     : journal_(journal), run_(run), id_(id) {
+  sums_[StepArea::kMin] = UINT64_MAX;
   try {
     if (auto* area = reserve<StepArea>(journal, {AreaKind::kStepCell, 0, id, run, path})) area_ = area;
   } catch (...) {  // no memory for the name of the area: in private memory, then
   }
+  next_ = area_->recent.data();
 }
 
 StepCell::~StepCell() {
@@ -31,7 +33,41 @@ StepCell::~StepCell() {
   if (in_journal()) release(journal_, area_);
 }
 
-OctaveArea* StepCell::make_octave(std::size_t octave) noexcept {
+// The recent executions, in their order, into their buckets; and then all at once into the sums.
+[[gnu::noinline]] void StepCell::fold() noexcept {
+  area_->folding.store(1, std::memory_order_release);
+  auto sums = sums_;
+  std::uint64_t lost = 0;
+  for (const auto& recent : area_->recent) {
+    const std::uint64_t word = recent.load(std::memory_order_relaxed);
+    const std::uint64_t duration = Sealed::value_of(word);
+    const int index = Sketch::bucket_of(duration) + Sketch::kBucketsPerOctave;
+    const auto octave = static_cast<std::size_t>(index / Sketch::kBucketsPerOctave);
+    OctaveArea* counts = octaves_[octave].load(std::memory_order_relaxed);
+    if (counts == nullptr) counts = make_octave(octave);
+    if (counts == nullptr) {
+      ++lost;
+      continue;
+    }
+    auto* bucket = &counts->counts[static_cast<std::size_t>(index % Sketch::kBucketsPerOctave)];
+    if (duration == 0) bucket = &area_->zeros;
+    sums[StepArea::kFailed] += word / Sealed::kFirstMark % 2;
+    sums[StepArea::kTotal] += duration;
+    sums[StepArea::kMin] = std::min(sums[StepArea::kMin], duration);
+    sums[StepArea::kMax] = std::max(sums[StepArea::kMax], duration);
+    // The writer is alone: no read-modify-write.
+    bucket->store(bucket->load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+  if (lost != 0) lost_.fetch_add(lost, std::memory_order_release);
+  sums_ = sums;
+  area_->folded.write(++round_, sums_);
+  area_->folding.store(0, std::memory_order_release);
+  round_mark_ = StepArea::mark_of(round_);
+  next_ = area_->recent.data();
+}
+
+// Null without memory.
+[[gnu::cold, gnu::noinline]] OctaveArea* StepCell::make_octave(std::size_t octave) noexcept {
   OctaveArea* made = nullptr;
   try {
     if (in_journal())
@@ -48,36 +84,15 @@ OctaveArea* StepCell::make_octave(std::size_t octave) noexcept {
   return made;
 }
 
-// The buckets first: what they count has long been in the sums.
 StepTotals StepCell::totals() const {
-  StepTotals out;
-  out.lost = lost_.load(std::memory_order_relaxed);
-  out.count = area_->zeros.load(std::memory_order_acquire);
-  out.sketch.add_zero(out.count);
-  for (std::size_t i = 0; i < kOctaves; ++i)
-    if (const OctaveArea* octave = octaves_[i].load(std::memory_order_acquire))
-      out.count += add_octave(*octave, i, &out.sketch);
-  if (out.count == 0) return out;
-  auto sums = area_->executions.read();
-  for (int tries = 1; !sums && tries < kTries; ++tries) sums = area_->executions.read();
-  if (!sums) return StepTotals{};
-  out.failed = std::min(out.count, sums->words[StepArea::kFailed]);
-  out.total = sums->words[StepArea::kTotal];
-  out.min = sums->words[StepArea::kMin];
-  out.max = sums->words[StepArea::kMax];
-  return out;
-}
-
-std::uint64_t add_octave(const OctaveArea& from, std::size_t octave, Sketch* sketch) {
-  const int first = static_cast<int>(octave) * Sketch::kBucketsPerOctave - Sketch::kBucketsPerOctave;
-  std::uint64_t count = 0;
-  for (std::size_t i = 0; i < from.counts.size(); ++i) {
-    const std::uint64_t times = from.counts[i].load(std::memory_order_acquire);
-    if (times == 0) continue;
-    sketch->add_bucket(first + static_cast<int>(i), times);
-    count += times;
+  Octaves octaves{};
+  for (int tries = 0; tries <= kTries; ++tries) {
+    const std::uint64_t lost = lost_.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < kOctaves; ++i) octaves[i] = octaves_[i].load(std::memory_order_acquire);
+    // A writer that is held up while it folds is as good as gone for a moment.
+    if (auto read = read_cell(*area_, octaves, tries == kTries, lost)) return *std::move(read);
   }
-  return count;
+  return {};
 }
 
 }  // namespace kleptometrics::cells

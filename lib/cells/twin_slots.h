@@ -31,15 +31,12 @@ class TwinSlots {
     version_.store(version, std::memory_order_release);
   }
 
+  std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
   // Version 0, all zeros: nothing was written yet. Nullopt if the slot does not prove itself: it was damaged, or its
   // writer has come round to it meanwhile.
   std::optional<Read> read() const noexcept {
-    const std::uint64_t version = version_.load(std::memory_order_acquire);
+    const std::uint64_t version = this->version();
     return version == 0 ? Read{} : read_slot(version);
-  }
-  // The version before that of `later`, for as long as no newer one is written.
-  std::optional<Read> read_before(const Read& later) const noexcept {
-    return later.version <= 1 ? Read{} : read_slot(later.version - 1);
   }
 
  private:

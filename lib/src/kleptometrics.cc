@@ -14,9 +14,13 @@
 namespace kleptometrics {
 namespace {
 
+using internal::clock_kind;
+using internal::ClockKind;
+using internal::elapsed_nanos;
+using internal::read_clock;
 using internal::RunState;
 using internal::StepNode;
-using internal::Stopwatch;
+using internal::this_slot;
 using internal::ThreadCell;
 
 std::shared_ptr<RunState> begin(const std::shared_ptr<internal::ClientState>& client, std::string_view job,
@@ -31,12 +35,8 @@ std::shared_ptr<RunState> begin(const std::shared_ptr<internal::ClientState>& cl
   }
 }
 
-Stopwatch start_watch(const StepNode& node) noexcept { return Stopwatch::start(node.home.clock, node.on_system_clock); }
-
-// `cell` null: lost, and counted by its node. A forked child's copy of an execution is not the child's to add.
-void add(ThreadCell* cell, const Stopwatch& watch, bool failed) noexcept {
-  if (cell == nullptr || cell->node.home.generation != fork_generation()) return;
-  cell->cell.add(watch.elapsed(cell->node.home.clock), failed);
+[[gnu::noinline]] void add_long(ThreadCell& cell, std::uint64_t ticks, bool failed) noexcept {
+  cell.cell.add(elapsed_nanos(ClockKind::kTicks, 0, ticks >> 63U != 0 ? 0 : ticks), failed);
 }
 
 }  // namespace
@@ -134,9 +134,8 @@ std::string_view Run::id() const noexcept { return state_ == nullptr ? std::stri
 Step::Step(std::shared_ptr<RunState> run, StepNode* node) noexcept
     : run_(node == nullptr ? nullptr : std::move(run)), node_(node), exceptions_(std::uncaught_exceptions()) {
   if (node_ == nullptr) return;
-  const Stopwatch watch = start_watch(*node_);
-  begin_ = watch.begin;
-  in_ticks_ = watch.in_ticks;
+  clock_ = clock_kind(node_->clock);
+  begin_ = read_clock(clock_, node_->clock);
 }
 
 Step::Step(Step&& other) noexcept
@@ -144,7 +143,7 @@ Step::Step(Step&& other) noexcept
       node_(std::exchange(other.node_, nullptr)),
       begin_(other.begin_),
       exceptions_(other.exceptions_),
-      in_ticks_(other.in_ticks_),
+      clock_(other.clock_),
       failed_(other.failed_) {}
 
 Step& Step::operator=(Step&& other) noexcept {
@@ -154,7 +153,7 @@ Step& Step::operator=(Step&& other) noexcept {
   node_ = std::exchange(other.node_, nullptr);
   begin_ = other.begin_;
   exceptions_ = other.exceptions_;
-  in_ticks_ = other.in_ticks_;
+  clock_ = other.clock_;
   failed_ = other.failed_;
   return *this;
 }
@@ -167,7 +166,12 @@ Step::~Step() {
 
 void Step::end() noexcept {
   StepNode* node = std::exchange(node_, nullptr);
-  if (node != nullptr && node->home.generation == fork_generation()) add(node->cell(), {begin_, in_ticks_}, failed_);
+  // A forked child's copy of an execution is not the child's to add.
+  if (node != nullptr && node->home.generation == fork_generation()) {
+    // Without memory for a cell it is lost, and counted by its node.
+    const std::uint64_t now = read_clock(clock_, node->clock);
+    if (ThreadCell* const cell = node->cell()) cell->cell.add(elapsed_nanos(clock_, begin_, now), failed_);
+  }
   run_.reset();
 }
 
@@ -198,26 +202,50 @@ StepTimer& StepTimer::operator=(StepTimer&& other) noexcept {
 
 StepTimer::~StepTimer() = default;
 
-StepTimer::Scope StepTimer::start() noexcept {
-  Scope scope;
-  if (node_ == nullptr || run_->ended() || node_->home.generation != fork_generation()) return scope;
-  scope.cell_ = node_->cell();
-  scope.exceptions_ = std::uncaught_exceptions();
-  const Stopwatch watch = start_watch(*node_);
-  scope.begin_ = watch.begin;
-  scope.in_ticks_ = watch.in_ticks;
-  return scope;
+// The way of a step in a hot loop. What is seldom needed is called as the last act, so that the compiler saves no
+// registers for it, and what must be loaded is loaded side by side: the clock waits for it.
+void StepTimer::begin(Scope* scope) noexcept {
+  if (node_ == nullptr || !run_->live()) return;
+  ThreadCell* const cell = node_->remembered_cell();
+  if (cell == nullptr) return scope->begin_first(node_);
+  if (clock_kind(node_->clock) != ClockKind::kTicks) return scope->begin_by_clock(node_, cell);
+  scope->begin_ = internal::ticks::now();
+  scope->cell_ = cell;
+  scope->exceptions_ = *this_slot->uncaught;
+  scope->clock_ = ClockKind::kTicks;
+}
+
+void StepTimer::Scope::end() noexcept {
+  if (clock_ != ClockKind::kTicks) return end_by_clock();
+  const std::uint64_t passed = internal::ticks::now() - begin_;
+  failed_ = failed_ || *this_slot->uncaught > exceptions_;
+  if (cell_->generation != fork_generation()) return;  // a forked child's copy is not the child's to add
+  if (passed >= internal::ticks::kShort) return add_long(*cell_, passed, failed_);  // or negative
+  cell_->cell.add(internal::ticks::short_to_nanos(passed), failed_);
+}
+
+[[gnu::cold]] void StepTimer::Scope::begin_first(StepNode* node) noexcept {
+  if (ThreadCell* const cell = node->cell()) begin_by_clock(node, cell);
+}
+
+void StepTimer::Scope::begin_by_clock(const StepNode* node, ThreadCell* cell) noexcept {
+  cell_ = cell;
+  exceptions_ = *this_slot->uncaught;
+  clock_ = node->clock == nullptr ? ClockKind::kSteady : ClockKind::kGiven;
+  begin_ = read_clock(clock_, node->clock);
+}
+
+void StepTimer::Scope::end_by_clock() noexcept {
+  const std::uint64_t now = read_clock(clock_, clock_ == ClockKind::kGiven ? cell_->node.clock : nullptr);
+  if (cell_->generation != fork_generation()) return;
+  cell_->cell.add(elapsed_nanos(ClockKind::kSteady, begin_, now), failed_ || *this_slot->uncaught > exceptions_);
 }
 
 StepTimer::Scope::Scope(Scope&& other) noexcept
     : cell_(std::exchange(other.cell_, nullptr)),
       begin_(other.begin_),
       exceptions_(other.exceptions_),
-      in_ticks_(other.in_ticks_),
+      clock_(other.clock_),
       failed_(other.failed_) {}
-
-StepTimer::Scope::~Scope() {
-  if (cell_ != nullptr) add(cell_, {begin_, in_ticks_}, failed_ || std::uncaught_exceptions() > exceptions_);
-}
 
 }  // namespace kleptometrics

@@ -70,7 +70,8 @@ RunState::RunState(std::shared_ptr<ClientState> owner, std::string_view job_name
       parent_id(options.parent_id.empty() ? client->parent_id : Uuid::parse(options.parent_id).value_or(Uuid{})),
       started(start_of(*client, options)),
       past(options.started_at.has_value()),
-      usage_before_(past ? Usage{} : client->meter.read()) {}
+      usage_before_(past ? Usage{} : client->meter.read()),
+      live_(client->generation) {}
 
 RunState::~RunState() { delete steps_.load(std::memory_order_acquire); }
 
@@ -93,9 +94,9 @@ void RunState::end(const Ending& ending) noexcept {
   Ended result;
   {
     const Lock lock(mutex_);
-    if (ended_.load(std::memory_order_relaxed)) return;
+    if (ended()) return;
     result = record_end(ending);
-    ended_.store(true, std::memory_order_relaxed);
+    live_.store(0, std::memory_order_relaxed);
   }
   client->ended(this);
   if (result.state == State::kFailed && !result.told) call(HookKind::kFailure, {}, result.message, result.state);
@@ -132,7 +133,7 @@ State RunState::final_state(const Ending& ending) {
 void RunState::snapshot() noexcept {
   quietly([&] {
     const Lock lock(mutex_);
-    if (!ended_.load(std::memory_order_relaxed)) record(State::kRunning, client->clock.now());
+    if (!ended()) record(State::kRunning, client->clock.now());
   });
 }
 

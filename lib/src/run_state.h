@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "kleptometrics/kleptometrics.h"
+#include "lib/base/fork.h"
 #include "lib/base/mutex.h"
 #include "lib/cells/number_cell.h"
 #include "lib/src/client_state.h"
@@ -50,7 +51,9 @@ struct RunState : std::enable_shared_from_this<RunState> {
 
   // Looks at the clock: is it time for a snapshot, has an expected or allowed duration passed?
   void look(const TimePoint& now) noexcept;
-  bool ended() const noexcept { return ended_.load(std::memory_order_relaxed); }
+  bool ended() const noexcept { return live_.load(std::memory_order_relaxed) == 0; }
+  // True while the run is open, in the process that made it.
+  bool live() const noexcept { return live_.load(std::memory_order_relaxed) == fork_generation(); }
   RunInfo info(const HookCall& call) const;
 
   const std::shared_ptr<ClientState> client;
@@ -88,7 +91,7 @@ struct RunState : std::enable_shared_from_this<RunState> {
   Duration elapsed(const TimePoint& now) const noexcept;
 
   const Usage usage_before_;
-  std::atomic<bool> ended_{false};
+  std::atomic<std::uint64_t> live_;         // generation of the process that made it; 0 once it has ended
   std::atomic<StepTable*> steps_{nullptr};  // made by the first step; owned
 
   mutable Mutex mutex_;

@@ -4,13 +4,13 @@
 #include <utility>
 
 namespace kleptometrics::internal {
-constinit thread_local std::array<RememberedCell, kRememberedCells> remembered_cells{};
-
-void forget_cells() noexcept { remembered_cells = {}; }
-
 ThreadCell::ThreadCell(const StepNode& the_node, journal::Writer& journal, const Uuid& run,
                        const Thread& thread) noexcept
-    : node(the_node), cell(journal, run, the_node.path, next_number()), owner(thread.number), slot(thread.slot) {}
+    : node(the_node),
+      generation(the_node.home.generation),
+      cell(journal, run, the_node.path, next_number()),
+      owner(thread.number),
+      slot(thread.slot) {}
 
 bool ThreadCell::hand_over_to(const Thread& thread) noexcept {
   std::uint64_t before = owner.load(std::memory_order_acquire);
@@ -25,7 +25,7 @@ StepNode::StepNode(const StepNode* parent_node, std::string step_path, const Ste
     : parent(parent_node),
       path(std::move(step_path)),
       home(step_home),
-      on_system_clock(&step_home.clock == &system_clock()),
+      clock(&step_home.clock == &system_clock() ? nullptr : &step_home.clock),
       uid(next_number()) {}
 
 StepNode::~StepNode() {
@@ -33,8 +33,8 @@ StepNode::~StepNode() {
     delete std::exchange(cell, cell->next);
 }
 
-ThreadCell* StepNode::find_cell() noexcept {
-  const Thread& thread = this_thread();
+[[gnu::cold, gnu::noinline]] ThreadCell* StepNode::find_cell() noexcept {
+  const Thread thread = this_thread();
   if (thread.slot == nullptr) return nullptr;
   ThreadCell* found = cells_.load(std::memory_order_acquire);
   while (found != nullptr && found->owner.load(std::memory_order_relaxed) != thread.number) found = found->next;
@@ -44,7 +44,7 @@ ThreadCell* StepNode::find_cell() noexcept {
   }
   if (found == nullptr) found = make_cell(thread);
   if (found != nullptr) {
-    remembered_cells[uid % kRememberedCells] = {uid, found};
+    thread.slot->remembered_of(this) = {uid, found};
   } else {
     lost_.fetch_add(1, std::memory_order_relaxed);
   }

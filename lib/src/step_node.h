@@ -2,7 +2,6 @@
 // ended leaves its cell to the next one that comes, so there are as many as threads that record at the same time.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +13,7 @@
 #include "lib/cells/step_totals.h"
 #include "lib/journal/journal.h"
 #include "lib/src/threads.h"
+#include "lib/src/ticks.h"
 
 namespace kleptometrics::internal {
 
@@ -26,6 +26,7 @@ struct ThreadCell {
   bool hand_over_to(const Thread& thread) noexcept;
 
   const StepNode& node;
+  const std::uint64_t generation;  // of the process it belongs to: a forked child must not touch it
   cells::StepCell cell;
   std::atomic<std::uint64_t> owner;  // number of the thread; 0: it is being handed over
   std::atomic<ThreadSlot*> slot;     // of the owner
@@ -37,7 +38,7 @@ struct StepHome {
   const Clock& clock;
   journal::Writer& journal;
   const Uuid& run;
-  std::uint64_t generation;  // of the process that made it: a forked child must not touch the cells
+  std::uint64_t generation;  // of the process that made it
 };
 
 // Lives as long as its run's state. Any thread.
@@ -49,13 +50,15 @@ struct StepNode {
 
   // The calling thread's cell; null, and an execution is lost, if there is no memory for one.
   ThreadCell* cell() noexcept;
+  // The same if this thread used it lately, else null.
+  ThreadCell* remembered_cell() const noexcept;
   cells::StepTotals totals() const;
 
   const StepNode* const parent;
   const std::string path;
   const StepHome home;
-  const bool on_system_clock;
-  const std::uint64_t uid;  // never used again in this process
+  const Clock* const clock;  // null: the system's
+  const std::uint64_t uid;   // never used again in this process
 
  private:
   ThreadCell* find_cell() noexcept;
@@ -65,21 +68,14 @@ struct StepNode {
   std::atomic<std::uint64_t> lost_{0};
 };
 
-// The cells that this thread used last, by uid of the step. Trivially destroyed, so it serves to the very end of the
-// thread; an entry of a step that is gone never matches, since uids are not used again.
-struct RememberedCell {
-  std::uint64_t uid = 0;
-  ThreadCell* cell = nullptr;
-};
-inline constexpr std::size_t kRememberedCells = 64;
-extern constinit thread_local std::array<RememberedCell, kRememberedCells> remembered_cells;
-
-inline ThreadCell* StepNode::cell() noexcept {
-  const RememberedCell& entry = remembered_cells[uid % kRememberedCells];
-  return entry.uid == uid ? entry.cell : find_cell();
+inline ThreadCell* StepNode::remembered_cell() const noexcept {
+  const RememberedCell& entry = this_slot->remembered_of(this);
+  return entry.uid == uid ? entry.cell : nullptr;
 }
 
-// The calling thread ends: its cells are free for others.
-void forget_cells() noexcept;
+inline ThreadCell* StepNode::cell() noexcept {
+  ThreadCell* const remembered = remembered_cell();
+  return remembered != nullptr ? remembered : find_cell();
+}
 
 }  // namespace kleptometrics::internal

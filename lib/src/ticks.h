@@ -35,6 +35,12 @@ inline std::uint64_t to_nanos(std::uint64_t ticks) noexcept {
   return static_cast<std::uint64_t>((static_cast<Wide>(ticks) * nanos_per_tick.load(std::memory_order_relaxed)) >> 32U);
 }
 
+// The same in half the time, of less than kShort ticks (half a second or more).
+inline constexpr std::uint64_t kShort = std::uint64_t{1} << 31U;
+inline std::uint64_t short_to_nanos(std::uint64_t ticks) noexcept {
+  return ticks * nanos_per_tick.load(std::memory_order_relaxed) >> 32U;
+}
+
 // Reads what processor and kernel say; a few system calls. True: worth measuring.
 bool usable() noexcept;
 
@@ -67,21 +73,28 @@ Calibration& calibration() noexcept;
 
 namespace kleptometrics::internal {
 
-// When an execution began, in whichever of the two.
-struct Stopwatch {
-  std::uint64_t begin = 0;
-  bool in_ticks = false;
-
-  static Stopwatch start(const Clock& clock, bool is_system_clock) noexcept {
-    if (is_system_clock && ticks::trusted.load(std::memory_order_acquire)) return {ticks::now(), true};
-    return {static_cast<std::uint64_t>(clock.steady()), false};
-  }
-  // Nanoseconds since, never negative.
-  std::uint64_t elapsed(const Clock& clock) const noexcept {
-    const std::uint64_t now = in_ticks ? ticks::now() : static_cast<std::uint64_t>(clock.steady());
-    const std::uint64_t passed = now > begin ? now - begin : 0;
-    return in_ticks ? ticks::to_nanos(passed) : passed;
-  }
+// What an execution is timed by, from its begin to its end.
+enum class ClockKind : unsigned char {
+  kSteady,  // of the system
+  kTicks,   // of the processor
+  kGiven,   // the client's, in a test
 };
+
+// `given`: null for the system's.
+inline ClockKind clock_kind(const Clock* given) noexcept {
+  if (given != nullptr) return ClockKind::kGiven;
+  return ticks::trusted.load(std::memory_order_acquire) ? ClockKind::kTicks : ClockKind::kSteady;
+}
+
+inline std::uint64_t read_clock(ClockKind kind, const Clock* given) noexcept {
+  if (kind == ClockKind::kTicks) return ticks::now();
+  return static_cast<std::uint64_t>(kind == ClockKind::kSteady ? system_steady() : given->steady());
+}
+
+// Nanoseconds between two readings, never negative: the counters of two cores may differ by a few ticks.
+inline std::uint64_t elapsed_nanos(ClockKind kind, std::uint64_t begin, std::uint64_t end) noexcept {
+  const std::uint64_t passed = end > begin ? end - begin : 0;
+  return kind == ClockKind::kTicks ? ticks::to_nanos(passed) : passed;
+}
 
 }  // namespace kleptometrics::internal

@@ -107,6 +107,7 @@ struct ClientState;
 struct RunState;
 struct StepNode;
 struct ThreadCell;
+enum class ClockKind : unsigned char;
 }  // namespace internal
 
 // Ships what runs record. One is made for the whole process when the first Run asks for it; make your own for
@@ -159,7 +160,7 @@ class [[nodiscard]] Step {
   internal::StepNode* node_ = nullptr;
   std::uint64_t begin_ = 0;
   int exceptions_ = 0;
-  bool in_ticks_ = false;
+  internal::ClockKind clock_{};
   bool failed_ = false;
 };
 
@@ -174,27 +175,38 @@ class [[nodiscard]] StepTimer {
    public:
     Scope(Scope&& other) noexcept;
     Scope& operator=(Scope&&) = delete;
-    ~Scope();
+    ~Scope() {
+      if (cell_ != nullptr) end();
+    }
     void fail() noexcept { failed_ = true; }
 
    private:
     friend class StepTimer;
     Scope() = default;
-    internal::ThreadCell* cell_ = nullptr;
+    void begin_first(internal::StepNode* node) noexcept;
+    void begin_by_clock(const internal::StepNode* node, internal::ThreadCell* cell) noexcept;
+    void end() noexcept;
+    void end_by_clock() noexcept;
+    internal::ThreadCell* cell_ = nullptr;  // null: does nothing
     std::uint64_t begin_ = 0;
-    int exceptions_ = 0;
-    bool in_ticks_ = false;  // of the processor's counter; else of the steady clock
+    unsigned exceptions_ = 0;
+    internal::ClockKind clock_{};
     bool failed_ = false;
   };
 
   StepTimer(StepTimer&&) noexcept;
   StepTimer& operator=(StepTimer&&) noexcept;
   ~StepTimer();
-  Scope start() noexcept;
+  Scope start() noexcept {
+    Scope scope;
+    begin(&scope);
+    return scope;
+  }
 
  private:
   friend class Run;
   friend class Step;
+  void begin(Scope* scope) noexcept;
   StepTimer(std::shared_ptr<internal::RunState> run, internal::StepNode* node) noexcept;
   std::shared_ptr<internal::RunState> run_;
   internal::StepNode* node_ = nullptr;

@@ -13,14 +13,15 @@ constexpr std::size_t kCellAt = 8;
 constexpr std::size_t kRunAt = 16;
 
 // What lies in buckets, into the sketch; how many values they hold.
-std::uint64_t read_buckets(const StepArea& area, const Octaves& octaves, Sketch* sketch) {
+std::uint64_t read_buckets(const StepArea& area, const Octaves* octaves, Sketch* sketch) {
   std::uint64_t count = area.zeros.load(std::memory_order_acquire);
   sketch->add_zero(count);
-  for (std::size_t octave = 0; octave < kOctaves; ++octave) {
-    if (octaves[octave] == nullptr) continue;
+  for (std::size_t octave = 0; octaves != nullptr && octave < kOctaves; ++octave) {
+    const OctaveArea* const here = (*octaves)[octave];
+    if (here == nullptr) continue;
     const int first = static_cast<int>(octave) * Sketch::kBucketsPerOctave - Sketch::kBucketsPerOctave;
-    for (std::size_t i = 0; i < octaves[octave]->counts.size(); ++i) {
-      const std::uint64_t times = octaves[octave]->counts[i].load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < here->counts.size(); ++i) {
+      const std::uint64_t times = here->counts[i].load(std::memory_order_acquire);
       if (times != 0) sketch->add_bucket(first + static_cast<int>(i), times);
       count += times;
     }
@@ -64,7 +65,7 @@ std::optional<AreaName> AreaName::parse(std::string_view fixed) noexcept {
   return out;
 }
 
-std::optional<StepTotals> read_cell(const StepArea& area, const Octaves& octaves, bool writer_is_gone,
+std::optional<StepTotals> read_cell(const StepArea& area, const Octaves* octaves, bool writer_is_gone,
                                     std::uint64_t lost) {
   const auto sums = area.folded.read();
   if (!sums) return std::nullopt;

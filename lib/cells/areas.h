@@ -64,8 +64,8 @@ using Octaves = std::array<const OctaveArea*, kOctaves>;  // null: all zeros
 
 // What a cell says. Nullopt if it does not prove itself: it was damaged, or its writer was at it meanwhile; the writer
 // is never waited for. `writer_is_gone`: nobody writes any more, and whatever the writer did not finish is finished by
-// the reader. `lost`: executions that were folded into nothing, for want of memory.
-std::optional<StepTotals> read_cell(const StepArea& area, const Octaves& octaves, bool writer_is_gone,
+// the reader. `lost`: executions that were folded into nothing, for want of memory. `octaves`: null for none.
+std::optional<StepTotals> read_cell(const StepArea& area, const Octaves* octaves, bool writer_is_gone,
                                     std::uint64_t lost);
 
 // A counter, or the progress: the bits of a double.

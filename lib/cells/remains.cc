@@ -32,7 +32,7 @@ struct Cell {
   std::optional<StepTotals> totals() const {
     Octaves found{};
     for (const auto& [octave, counts] : octaves) found[octave] = counts.get();
-    return whole ? read_cell(*area, found, true, 0) : std::nullopt;
+    return whole ? read_cell(*area, &found, true, 0) : std::nullopt;
   }
 };
 
@@ -81,8 +81,8 @@ class RunReader {
     }
     if (cell.area->elsewhere.load() != 0) {
       partial_.insert(step->first);
-    } else if (const auto totals = cell.totals()) {
-      step->second.add(*totals);
+    } else if (auto totals = cell.totals()) {
+      step->second.add(*std::move(totals));
     } else {
       ++out_.damaged;
       partial_.insert(step->first);

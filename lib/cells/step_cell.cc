@@ -15,22 +15,31 @@ StepCell::StepCell(journal::Writer& journal, const Uuid& run, std::string_view p
     : journal_(journal), run_(run), id_(id) {
   sums_[StepArea::kMin] = UINT64_MAX;
   try {
-    if (auto* area = reserve<StepArea>(journal, {AreaKind::kStepCell, 0, id, run, path})) area_ = area;
+    area_ = reserve<StepArea>(journal, {AreaKind::kStepCell, 0, id, run, path});
   } catch (...) {  // no memory for the name of the area: in private memory, then
   }
-  next_ = area_->recent.data();
+  in_journal_ = area_ != nullptr;
+  if (!in_journal_) area_ = new (std::nothrow) StepArea{};
+  if (usable()) next_ = area_->recent.data();
 }
 
 StepCell::~StepCell() {
-  for (std::size_t i = 0; i < kOctaves; ++i) {
-    OctaveArea* const octave = octaves_[i].load(std::memory_order_relaxed);
-    if ((octaves_in_journal_[i / 64] >> (i % 64) & 1U) != 0) {
-      release(journal_, octave);
-    } else {
-      delete octave;
+  if (Table* const table = table_.load(std::memory_order_relaxed)) {
+    for (std::size_t i = 0; i < kOctaves; ++i) {
+      OctaveArea* const octave = table->octaves[i].load(std::memory_order_relaxed);
+      if (table->in_journal[i]) {
+        release(journal_, octave);
+      } else {
+        delete octave;
+      }
     }
+    delete table;
   }
-  if (in_journal()) release(journal_, area_);
+  if (in_journal_) {
+    release(journal_, area_);
+  } else {
+    delete area_;
+  }
 }
 
 // The recent executions, in their order, into their buckets; and then all at once into the sums.
@@ -38,13 +47,15 @@ StepCell::~StepCell() {
   area_->folding.store(1, std::memory_order_release);
   auto sums = sums_;
   std::uint64_t lost = 0;
+  Table* table = table_.load(std::memory_order_relaxed);
+  if (table == nullptr) table_.store(table = new (std::nothrow) Table, std::memory_order_release);
   for (const auto& recent : area_->recent) {
     const std::uint64_t word = recent.load(std::memory_order_relaxed);
     const std::uint64_t duration = Sealed::value_of(word);
     const int index = Sketch::bucket_of(duration) + Sketch::kBucketsPerOctave;
     const auto octave = static_cast<std::size_t>(index / Sketch::kBucketsPerOctave);
-    OctaveArea* counts = octaves_[octave].load(std::memory_order_relaxed);
-    if (counts == nullptr) counts = make_octave(octave);
+    OctaveArea* counts = table == nullptr ? nullptr : table->octaves[octave].load(std::memory_order_relaxed);
+    if (counts == nullptr) counts = make_octave(table, octave);
     if (counts == nullptr) {
       ++lost;
       continue;
@@ -67,32 +78,39 @@ StepCell::~StepCell() {
 }
 
 // Null without memory.
-[[gnu::cold, gnu::noinline]] OctaveArea* StepCell::make_octave(std::size_t octave) noexcept {
+[[gnu::cold, gnu::noinline]] OctaveArea* StepCell::make_octave(Table* table, std::size_t octave) noexcept {
+  if (table == nullptr) return nullptr;
   OctaveArea* made = nullptr;
   try {
-    if (in_journal())
+    if (in_journal_)
       made = reserve<OctaveArea>(journal_, {AreaKind::kOctave, static_cast<std::uint32_t>(octave), id_, run_, {}});
   } catch (...) {  // as above
   }
-  if (made != nullptr) {
-    octaves_in_journal_[octave / 64] |= std::uint64_t{1} << (octave % 64);
-  } else {
+  table->in_journal[octave] = made != nullptr;
+  if (made == nullptr) {
     made = new (std::nothrow) OctaveArea{};
     tell_elsewhere();
   }
-  octaves_[octave].store(made, std::memory_order_release);
+  table->octaves[octave].store(made, std::memory_order_release);
   return made;
 }
 
 StepTotals StepCell::totals() const {
-  Octaves octaves{};
   for (int tries = 0; tries <= kTries; ++tries) {
+    const bool as_good_as_gone = tries == kTries;  // held up while it folds
     const std::uint64_t lost = lost_.load(std::memory_order_acquire);
-    for (std::size_t i = 0; i < kOctaves; ++i) octaves[i] = octaves_[i].load(std::memory_order_acquire);
-    // A writer that is held up while it folds is as good as gone for a moment.
-    if (auto read = read_cell(*area_, octaves, tries == kTries, lost)) return *std::move(read);
+    const Table* const table = table_.load(std::memory_order_acquire);
+    auto read = table == nullptr ? read_cell(*area_, nullptr, as_good_as_gone, lost)
+                                 : read_folded(*table, as_good_as_gone, lost);
+    if (read) return *std::move(read);
   }
   return {};
+}
+
+std::optional<StepTotals> StepCell::read_folded(const Table& table, bool writer_is_gone, std::uint64_t lost) const {
+  Octaves octaves;
+  for (std::size_t i = 0; i < kOctaves; ++i) octaves[i] = table.octaves[i].load(std::memory_order_acquire);
+  return read_cell(*area_, &octaves, writer_is_gone, lost);
 }
 
 }  // namespace kleptometrics::cells

@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "lib/base/uuid.h"
@@ -37,15 +38,24 @@ class StepCell {
   // that the writer is caught half-way again and again.
   StepTotals totals() const;
 
-  bool in_journal() const noexcept { return area_ != &own_; }
+  // False without memory: then it must not be added to.
+  bool usable() const noexcept { return area_ != nullptr; }
+  bool in_journal() const noexcept { return in_journal_; }
   // Other executions of the step lie where they die with the program. Any thread.
   void tell_elsewhere() noexcept { area_->elsewhere.store(1, std::memory_order_relaxed); }
 
  private:
   void fold() noexcept;
-  OctaveArea* make_octave(std::size_t octave) noexcept;
 
-  StepArea* area_ = &own_;
+  // Where the octaves lie that durations fell into; made when there is the first to fold.
+  struct Table {
+    std::array<std::atomic<OctaveArea*>, kOctaves> octaves{};
+    std::array<bool, kOctaves> in_journal{};
+  };
+  OctaveArea* make_octave(Table* table, std::size_t octave) noexcept;
+  std::optional<StepTotals> read_folded(const Table& table, bool writer_is_gone, std::uint64_t lost) const;
+
+  StepArea* area_ = nullptr;
   std::atomic<std::uint64_t>* next_ = nullptr;  // place of the next execution
   std::uint64_t round_mark_ = 0;
   std::uint64_t round_ = 0;
@@ -54,10 +64,9 @@ class StepCell {
   journal::Writer& journal_;
   const Uuid run_;
   const std::uint64_t id_;
-  std::array<std::atomic<OctaveArea*>, kOctaves> octaves_{};
-  std::uint64_t octaves_in_journal_[2]{};  // bit set: that one lies there
-  std::atomic<std::uint64_t> lost_{0};     // no memory for their octave
-  StepArea own_{};
+  bool in_journal_ = false;
+  std::atomic<Table*> table_{nullptr};
+  std::atomic<std::uint64_t> lost_{0};  // no memory for their octave
 };
 
 }  // namespace kleptometrics::cells

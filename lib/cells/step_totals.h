@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "lib/sketch/sketch.h"
 
@@ -15,15 +16,19 @@ struct StepTotals {
   Sketch sketch;                   // of `count` values
 
   // Adds the executions of another thread.
-  void add(const StepTotals& other) {
-    if (other.count != 0) {
-      min = count == 0 || other.min < min ? other.min : min;
-      max = other.max > max ? other.max : max;
+  void add(StepTotals other) {
+    if (count == 0) {
+      other.lost += lost;
+      *this = std::move(other);
+      return;
     }
+    lost += other.lost;
+    if (other.count == 0) return;
+    min = other.min < min ? other.min : min;
+    max = other.max > max ? other.max : max;
     count += other.count;
     failed += other.failed;
     total += other.total;
-    lost += other.lost;
     sketch.merge(other.sketch);
   }
 };

@@ -62,7 +62,8 @@ void store_mark(char* at, std::uint32_t mark) noexcept;
 
 // One flipped bit does not hide a record or an area: other marks are 8 or more bits away.
 constexpr bool looks_like(std::uint32_t mark, std::uint32_t wanted) noexcept {
-  return std::popcount(mark ^ wanted) <= 1;
+  const std::uint32_t differing = mark ^ wanted;
+  return (differing & (differing - 1)) == 0;
 }
 
 // The part of an area that never changes begins behind its head, the part that does on the next multiple of 8.

@@ -86,7 +86,6 @@ struct ClientState : std::enable_shared_from_this<ClientState> {
   const ClientOptions options;
   const Clock& clock;
   const Program program;
-  const UsageMeter meter;
   const Uuid parent_id;            // of KLEPTO_PARENT_ID
   const std::uint64_t generation;  // of the process that made it (lib/base/fork.h)
 

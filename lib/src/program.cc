@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <string_view>
 
@@ -82,15 +81,6 @@ std::uint64_t nanoseconds(const timeval& time) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_usec) * 1'000U;
 }
 
-std::optional<std::uint64_t> field(std::string_view text, std::string_view name) {
-  const std::size_t at = text.find(name);
-  if (at == std::string_view::npos) return std::nullopt;
-  std::uint64_t value = 0;
-  const char* begin = text.data() + at + name.size();
-  if (std::from_chars(begin, text.data() + text.size(), value).ec != std::errc()) return std::nullopt;
-  return value;
-}
-
 }  // namespace
 
 Program this_program() {
@@ -104,27 +94,16 @@ Program this_program() {
   return program;
 }
 
-UsageMeter::UsageMeter() noexcept : io_fd_(::open("/proc/self/io", O_RDONLY | O_CLOEXEC)) {}
-
-UsageMeter::~UsageMeter() {
-  if (io_fd_ >= 0) ::close(io_fd_);
-}
-
-Usage UsageMeter::read() const noexcept {
-  Usage usage;
+Usage usage_now() noexcept {
+  constexpr std::uint64_t kBlockBytes = 512;  // of ru_inblock and ru_oublock: the kernel's task_io_get_inblock()
   rusage totals{};
-  if (::getrusage(RUSAGE_SELF, &totals) == 0) {
-    usage.cpu_user_ns = nanoseconds(totals.ru_utime);
-    usage.cpu_system_ns = nanoseconds(totals.ru_stime);
-    usage.max_rss_bytes = static_cast<std::uint64_t>(totals.ru_maxrss) * 1024U;
-  }
-  std::array<char, 512> buffer{};
-  const ssize_t size = io_fd_ < 0 ? -1 : ::pread(io_fd_, buffer.data(), buffer.size(), 0);
-  if (size > 0) {
-    const std::string_view text(buffer.data(), static_cast<std::size_t>(size));
-    usage.read_bytes = field(text, "\nread_bytes: ");
-    usage.write_bytes = field(text, "\nwrite_bytes: ");
-  }
+  ::getrusage(RUSAGE_SELF, &totals);
+  Usage usage;
+  usage.cpu_user_ns = nanoseconds(totals.ru_utime);
+  usage.cpu_system_ns = nanoseconds(totals.ru_stime);
+  usage.max_rss_bytes = static_cast<std::uint64_t>(totals.ru_maxrss) * 1024U;
+  usage.read_bytes = static_cast<std::uint64_t>(totals.ru_inblock) * kBlockBytes;
+  usage.write_bytes = static_cast<std::uint64_t>(totals.ru_oublock) * kBlockBytes;
   return usage;
 }
 

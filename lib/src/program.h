@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 namespace kleptometrics::internal {
@@ -22,21 +21,10 @@ struct Usage {
   std::uint64_t cpu_user_ns = 0;
   std::uint64_t cpu_system_ns = 0;
   std::uint64_t max_rss_bytes = 0;
-  std::optional<std::uint64_t> read_bytes;   // from and to storage, as /proc/self/io counts;
-  std::optional<std::uint64_t> write_bytes;  // absent where that may not be read
+  std::uint64_t read_bytes = 0;   // from and to storage, in blocks of 512: what /proc/self/io counts too, at a third of
+  std::uint64_t write_bytes = 0;  // the price
 };
-
-// Keeps /proc/self/io open between readings. Any thread; never fails.
-class UsageMeter {
- public:
-  UsageMeter() noexcept;
-  ~UsageMeter();
-  UsageMeter(const UsageMeter&) = delete;
-  UsageMeter& operator=(const UsageMeter&) = delete;
-  Usage read() const noexcept;
-
- private:
-  int io_fd_ = -1;
-};
+// One system call. Any thread; never fails.
+Usage usage_now() noexcept;
 
 }  // namespace kleptometrics::internal

@@ -52,8 +52,8 @@ Usage difference(const Usage& after, const Usage& before) {
   Usage out = after;
   out.cpu_user_ns = less(after.cpu_user_ns, before.cpu_user_ns);
   out.cpu_system_ns = less(after.cpu_system_ns, before.cpu_system_ns);
-  if (after.read_bytes) out.read_bytes = less(*after.read_bytes, before.read_bytes.value_or(0));
-  if (after.write_bytes) out.write_bytes = less(*after.write_bytes, before.write_bytes.value_or(0));
+  out.read_bytes = less(after.read_bytes, before.read_bytes);
+  out.write_bytes = less(after.write_bytes, before.write_bytes);
   return out;
 }
 
@@ -70,7 +70,7 @@ RunState::RunState(std::shared_ptr<ClientState> owner, std::string_view job_name
       parent_id(options.parent_id.empty() ? client->parent_id : Uuid::parse(options.parent_id).value_or(Uuid{})),
       started(start_of(*client, options)),
       past(options.started_at.has_value()),
-      usage_before_(past ? Usage{} : client->meter.read()),
+      usage_before_(past ? Usage{} : usage_now()),
       live_(client->generation) {}
 
 RunState::~RunState() { delete steps_.load(std::memory_order_acquire); }
@@ -192,7 +192,7 @@ void RunState::describe_steps(Snapshot& out) const {
 // What this process is and used; of a past run it knows nothing.
 void RunState::describe_usage(Snapshot& out) const {
   out.program = &client->program;
-  out.usage = difference(client->meter.read(), usage_before_);
+  out.usage = difference(usage_now(), usage_before_);
 }
 
 void RunState::label(std::string_view key, std::string_view value) noexcept {
@@ -281,8 +281,7 @@ StepNode* RunState::step(const StepNode* parent, std::string_view name) noexcept
   if (ended() || !client->active()) return nullptr;
   StepNode* found = nullptr;
   quietly([&] {
-    if (const StepTable* table = steps_.load(std::memory_order_acquire))
-      found = find_step(*table, parent, name, nullptr);
+    if (const StepTable* table = steps_.load(std::memory_order_acquire)) found = find_step(*table, parent, name);
     if (found != nullptr) return;
     std::string clean = cleaned(*client, clean_name, name, limits::step_path_bytes_max, '/');
     if (parent != nullptr) clean = parent->path + "/" + clean;
@@ -292,21 +291,18 @@ StepNode* RunState::step(const StepNode* parent, std::string_view name) noexcept
   return found;
 }
 
-// Finds by the last part of the path. Any thread, without a lock: slots are only ever filled. `slot`: where it would
-// go.
-StepNode* RunState::find_step(const StepTable& table, const StepNode* parent, std::string_view name,
-                              std::size_t* slot) const {
+std::size_t RunState::list_of(const StepNode* parent, std::string_view name) noexcept {
+  const std::uint64_t salt = parent == nullptr ? 0 : parent->uid * 0x9e3779b97f4a7c15U;
+  return (std::hash<std::string_view>{}(name) ^ salt) % kStepLists;
+}
+
+// Finds by the last part of the path. Any thread, without a lock: lists only ever grow, at their front.
+StepNode* RunState::find_step(const StepTable& table, const StepNode* parent, std::string_view name) noexcept {
   const std::size_t prefix = parent == nullptr ? 0 : parent->path.size() + 1;
-  std::size_t at = std::hash<std::string_view>{}(name) ^ (parent == nullptr ? 0 : parent->uid * 0x9e3779b97f4a7c15U);
-  for (std::size_t probe = 0; probe < kStepSlots; ++probe, ++at) {
-    StepNode* node = table.slots[at % kStepSlots].load(std::memory_order_acquire);
-    if (node == nullptr) {
-      if (slot != nullptr) *slot = at % kStepSlots;
-      return nullptr;
-    }
-    if (node->parent == parent && std::string_view(node->path).substr(prefix) == name) return node;
-  }
-  return nullptr;
+  StepNode* node = table.lists[list_of(parent, name)].load(std::memory_order_acquire);
+  while (node != nullptr && (node->parent != parent || std::string_view(node->path).substr(prefix) != name))
+    node = node->next_of_hash;
+  return node;
 }
 
 StepNode* RunState::make_step(const StepNode* parent, std::string path) {
@@ -318,15 +314,17 @@ StepNode* RunState::make_step(const StepNode* parent, std::string path) {
   }
   const StepHome home{client->clock, client->journal(), id, client->generation};
   const std::string_view name = std::string_view(path).substr(parent == nullptr ? 0 : parent->path.size() + 1);
-  std::size_t slot = 0;
-  if (StepNode* found = find_step(*table, parent, name, &slot)) return found;
+  if (StepNode* found = find_step(*table, parent, name)) return found;
   if (table->nodes.size() >= limits::step_count_max) {
     client->count_cut();
     return nullptr;
   }
+  auto& list = table->lists[list_of(parent, name)];
   table->nodes.push_back(std::make_unique<StepNode>(parent, std::move(path), home));
-  table->slots[slot].store(table->nodes.back().get(), std::memory_order_release);
-  return table->nodes.back().get();
+  StepNode* const made = table->nodes.back().get();
+  made->next_of_hash = list.load(std::memory_order_relaxed);
+  list.store(made, std::memory_order_release);
+  return made;
 }
 
 void RunState::look(const TimePoint& now) noexcept {

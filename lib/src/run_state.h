@@ -67,10 +67,10 @@ struct RunState : std::enable_shared_from_this<RunState> {
   const bool past;  // given as a whole, by started_at and finish_at()
 
  private:
-  static constexpr std::size_t kStepSlots = 512;  // twice limits::step_count_max: probes stay short
+  static constexpr std::size_t kStepLists = 64;  // a quarter of limits::step_count_max: they stay short
   struct StepTable {
-    std::array<std::atomic<StepNode*>, kStepSlots> slots{};
-    std::vector<std::unique_ptr<StepNode>> nodes;  // in order of first use; under the run's mutex
+    std::array<std::atomic<StepNode*>, kStepLists> lists{};  // by hash of the name, linked by next_of_hash
+    std::vector<std::unique_ptr<StepNode>> nodes;            // in order of first use; under the run's mutex
   };
 
   struct Ended {
@@ -85,7 +85,8 @@ struct RunState : std::enable_shared_from_this<RunState> {
   void describe_steps(Snapshot& out) const KLEPTO_REQUIRES(mutex_);
   void describe_usage(Snapshot& out) const KLEPTO_REQUIRES(mutex_);
   State final_state(const Ending& ending) KLEPTO_REQUIRES(mutex_);
-  StepNode* find_step(const StepTable& table, const StepNode* parent, std::string_view path, std::size_t* slot) const;
+  static std::size_t list_of(const StepNode* parent, std::string_view name) noexcept;
+  static StepNode* find_step(const StepTable& table, const StepNode* parent, std::string_view name) noexcept;
   StepNode* make_step(const StepNode* parent, std::string path);
   void call(HookKind kind, std::string_view step, std::string_view message, State state) noexcept;
   Duration elapsed(const TimePoint& now) const noexcept;

@@ -3,6 +3,7 @@
 #include <google/protobuf/arena.h>
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 
 #include "kleptometrics/v1/run.pb.h"
@@ -10,6 +11,8 @@
 
 namespace kleptometrics::internal {
 namespace {
+
+constexpr std::size_t kArenaStartBytes = 8192;  // on the stack; holds a run with a dozen steps whole
 
 v1::State wire_state(State state) {
   switch (state) {
@@ -41,21 +44,19 @@ v1::FailureKind wire_kind(FailureKind kind) {
   return v1::FAILURE_KIND_UNSPECIFIED;
 }
 
-// Strings of one run: few, and mostly different. The views must outlive it.
-class SmallInterner {
+// The strings of one run: few, and mostly different, so each is put down as it comes.
+class Strings {
  public:
-  explicit SmallInterner(v1::PushRequest& request) : request_(request) { request_.add_strings(); }
+  explicit Strings(v1::PushRequest& request) : request_(request) { request_.add_strings(); }
 
   std::uint32_t index(std::string_view text) {
     if (text.empty()) return 0;
-    const auto [entry, made] = indexes_.try_emplace(text, static_cast<std::uint32_t>(request_.strings_size()));
-    if (made) request_.add_strings(text.data(), text.size());
-    return entry->second;
+    request_.add_strings(text.data(), text.size());
+    return static_cast<std::uint32_t>(request_.strings_size()) - 1;
   }
 
  private:
   v1::PushRequest& request_;
-  std::unordered_map<std::string_view, std::uint32_t> indexes_;
 };
 
 void fill_times(const Snapshot& from, v1::Run& to) {
@@ -92,11 +93,11 @@ void fill_usage(const Usage& from, v1::Resources& to) {
   to.set_cpu_user_ns(from.cpu_user_ns);
   to.set_cpu_system_ns(from.cpu_system_ns);
   to.set_max_rss_bytes(from.max_rss_bytes);
-  if (from.read_bytes) to.set_read_bytes(*from.read_bytes);
-  if (from.write_bytes) to.set_write_bytes(*from.write_bytes);
+  to.set_read_bytes(from.read_bytes);
+  to.set_write_bytes(from.write_bytes);
 }
 
-void fill_program(const Program& from, SmallInterner& strings, v1::Run& to) {
+void fill_program(const Program& from, Strings& strings, v1::Run& to) {
   to.set_host(strings.index(from.host));
   to.set_pid(from.pid);
   to.set_program(strings.index(from.name));
@@ -105,9 +106,13 @@ void fill_program(const Program& from, SmallInterner& strings, v1::Run& to) {
 }
 
 std::string encode_once(const Snapshot& from) {
-  google::protobuf::Arena arena;
+  std::array<char, kArenaStartBytes> start;
+  google::protobuf::ArenaOptions options;
+  options.initial_block = start.data();
+  options.initial_block_size = start.size();
+  google::protobuf::Arena arena(options);
   auto& request = *google::protobuf::Arena::CreateMessage<v1::PushRequest>(&arena);
-  SmallInterner strings(request);
+  Strings strings(request);
   v1::Run& to = *request.add_runs();
   to.set_id(from.id.view().data(), from.id.view().size());
   to.set_job(strings.index(from.job));

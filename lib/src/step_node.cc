@@ -53,7 +53,10 @@ StepNode::~StepNode() {
 
 ThreadCell* StepNode::make_cell(const Thread& thread) noexcept {
   auto* made = new (std::nothrow) ThreadCell(*this, home.journal, home.run, thread);
-  if (made == nullptr) return nullptr;
+  if (made == nullptr || !made->cell.usable()) {
+    delete made;
+    return nullptr;
+  }
   made->next = cells_.load(std::memory_order_relaxed);
   while (!cells_.compare_exchange_weak(made->next, made, std::memory_order_acq_rel, std::memory_order_relaxed)) {
   }

@@ -57,8 +57,9 @@ struct StepNode {
   const StepNode* const parent;
   const std::string path;
   const StepHome home;
-  const Clock* const clock;  // null: the system's
-  const std::uint64_t uid;   // never used again in this process
+  const Clock* const clock;          // null: the system's
+  const std::uint64_t uid;           // never used again in this process
+  StepNode* next_of_hash = nullptr;  // in its run's table; fixed once published
 
  private:
   ThreadCell* find_cell() noexcept;

@@ -21,7 +21,8 @@ constexpr std::size_t kBootIdAt = 48;  // text, padded with zeros
 constexpr std::size_t kBootIdBytes = 64;
 constexpr std::size_t kProgramAt = kBootIdAt + kBootIdBytes;
 constexpr std::size_t kProgramBytes = 256;
-constexpr std::size_t kCrcAt = kCopyBytes - 4;
+constexpr std::size_t kCrcAt = 1020;
+constexpr std::size_t kDroppedAt = 1024;  // changes in place, and so is not covered
 
 void put_text(char* at, std::size_t bytes_max, std::string_view text) noexcept {
   std::memcpy(at, text.data(), std::min(text.size(), bytes_max));
@@ -41,6 +42,10 @@ void write_copy(const Head& head, char* out) noexcept {
   put_text(out + kBootIdAt, kBootIdBytes, head.producer.boot_id);
   put_text(out + kProgramAt, kProgramBytes, head.producer.program);
   put(out + kCrcAt, crc32c(0, out, kCrcAt));
+}
+
+std::atomic_ref<std::uint64_t> dropped_in(char* head, std::size_t copy) noexcept {
+  return std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(head + copy * kCopyBytes + kDroppedAt));
 }
 
 Head read_copy(const char* at) {
@@ -84,6 +89,17 @@ bool is_newer(const std::array<Copy, 2>& copies) noexcept {
 void write_head(const Head& head, char* out) noexcept {
   write_copy(head, out);
   write_copy(head, out + kCopyBytes);
+}
+
+void store_dropped(char* head, std::uint64_t count) noexcept {
+  for (const std::size_t copy : {0U, 1U}) dropped_in(head, copy).store(little_endian(count), std::memory_order_relaxed);
+}
+
+// A kill between the two leaves the older count in the second; damage in one leaves the other, which is likely less.
+std::uint64_t read_dropped(std::string_view bytes) noexcept {
+  if (bytes.size() < kHeadBytes) return 0;
+  return std::min(get<std::uint64_t>(bytes.data() + kDroppedAt),
+                  get<std::uint64_t>(bytes.data() + kCopyBytes + kDroppedAt));
 }
 
 HeadRead read_head(std::string_view bytes) {

@@ -45,6 +45,10 @@ struct HeadRead {
 void write_head(const Head& head, char* out) noexcept;
 HeadRead read_head(std::string_view bytes);
 
+// The records that the writer has dropped so far, kept in the head while it lives.
+void store_dropped(char* head, std::uint64_t count) noexcept;
+std::uint64_t read_dropped(std::string_view bytes) noexcept;
+
 struct RecordHead {
   std::uint32_t mark = 0;
   std::uint32_t length = 0;

@@ -6,7 +6,8 @@
 // FORMAT (little-endian, version 1). A head of 4,096 bytes, which is the same 2,048 bytes twice: magic
 // "KLEPTOJ1", format version, size of the whole file, a random 8-byte key, pid, start ticks of the process
 // (field 22 of /proc/PID/stat), boot id, inode of the pid namespace, name of the program; a CRC32C over all
-// of it (offsets: format.cc). Then units of 64 bytes. A record takes whole consecutive units: u32 mark
+// of it (offsets: format.cc); behind it the number of records that were dropped, which changes in place. Then units of
+// 64 bytes. A record takes whole consecutive units: u32 mark
 // ("LIVE" or "DEAD"), u32 length of the payload, u64 sequence (never 0), u32 flags (bit 0: terminal), u32
 // CRC32C over key, sequence, flags, length and payload, then the payload. The mark is written last and is the
 // only byte of a record ever changed in place, so a program killed at any instruction leaves each record
@@ -139,6 +140,7 @@ struct Contents {
   Producer producer;
   std::vector<Record> records;   // live ones, by sequence
   std::vector<AreaBytes> areas;  // in no order
+  std::uint64_t dropped = 0;     // records that its writer gave up for want of room
   std::size_t damaged = 0;       // marks of live records or areas whose CRC did not match; and 1 if the file was cut
 };
 
@@ -165,8 +167,9 @@ class Adoption {
   Adoption& operator=(const Adoption&) = delete;
 
   const Contents& contents() const noexcept { return contents_; }
-  // True if the process that wrote it is still there: same boot, same pid namespace, a process with its pid
-  // and start ticks. A host that closed all descriptors lost its lock but lives.
+  // True if the program that wrote it is still there: same boot, same pid namespace, a process with its pid and start
+  // ticks that has the journal mapped (where that may be seen). A host that closed all descriptors lost its lock but
+  // lives; one that called exec is another program now.
   bool producer_alive() const;
   void remove_file() noexcept;  // after its records are committed
 

@@ -12,17 +12,28 @@
 namespace kleptometrics::journal {
 namespace {
 
-// A file of /proc, to 4 KiB. Empty if it cannot be read.
-std::string read_small(const std::string& path) {
+constexpr std::size_t kMapsBytesMax = 64U << 20U;
+
+// A file of /proc, to `bytes_max` or a little more. Empty if it cannot be read.
+std::string read_proc(const std::string& path, std::size_t bytes_max) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return {};
+  std::string out;
   std::array<char, 4096> bytes{};
   ssize_t size = 0;
-  do {
-    size = ::read(fd, bytes.data(), bytes.size());
-  } while (size < 0 && errno == EINTR);
+  while (out.size() < bytes_max &&
+         ((size = ::read(fd, bytes.data(), bytes.size())) > 0 || (size < 0 && errno == EINTR)))
+    if (size > 0) out.append(bytes.data(), static_cast<std::size_t>(size));
   ::close(fd);
-  return {bytes.data(), size > 0 ? static_cast<std::size_t>(size) : 0};
+  return out;
+}
+
+std::string read_small(const std::string& path) { return read_proc(path, 1); }
+
+// Also true where it cannot be seen.
+bool maps_file(const std::string& process, std::string_view name) {
+  const std::string maps = read_proc("/proc/" + process + "/maps", kMapsBytesMax);
+  return maps.empty() || maps.size() >= kMapsBytesMax || maps.find(name) != std::string::npos;
 }
 
 struct Stat {
@@ -91,7 +102,7 @@ Producer Producer::self() {
   return self;
 }
 
-bool is_alive(const Producer& producer) {
+bool is_alive(const Producer& producer, std::string_view journal_name) {
   if (producer.pid == 0 || producer.boot_id.empty() || producer.boot_id != own_boot_id()) return false;
   const std::uint64_t here = own_pid_namespace();
   if (producer.pid_namespace != 0 && here != 0 && producer.pid_namespace != here) return false;
@@ -99,7 +110,7 @@ bool is_alive(const Producer& producer) {
   if (!stat || stat->start_ticks != producer.start_ticks) return false;
   // The first thread alone may have ended: then the process is shown as a zombie with threads.
   const bool exited = (stat->state == 'Z' || stat->state == 'X') && stat->threads <= 1;
-  return !exited;
+  return !exited && maps_file(std::to_string(producer.pid), journal_name);
 }
 
 }  // namespace kleptometrics::journal

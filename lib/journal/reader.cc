@@ -144,6 +144,7 @@ ReadError parse(std::string_view bytes, Contents* contents) {
   Search search(bytes, read.head.key);
   search.run();
   take(search, contents);
+  contents->dropped = read_dropped(bytes);
   if (bytes.size() < read.head.file_bytes) ++contents->damaged;
   return ReadError::kNone;
 }
@@ -164,7 +165,7 @@ Adoption::~Adoption() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-bool Adoption::producer_alive() const { return is_alive(contents_.producer); }
+bool Adoption::producer_alive() const { return is_alive(contents_.producer, path_.substr(path_.rfind('/') + 1)); }
 
 void Adoption::remove_file() noexcept {
   struct stat file {};

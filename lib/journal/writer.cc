@@ -79,6 +79,7 @@ struct Writer::State {
   void write(std::size_t unit, const RecordHead& head, std::string_view payload) noexcept;
   void bury(IndexEntry& entry) noexcept;
   void free_units(std::size_t first, std::size_t count) noexcept;
+  void drop() noexcept { store_dropped(storage.base(), ++dropped); }
 };
 
 Sequence Writer::State::append(std::string_view payload, bool terminal, Sequence supersedes) noexcept {
@@ -87,7 +88,7 @@ Sequence Writer::State::append(std::string_view payload, bool terminal, Sequence
   const std::size_t count = units_of(possible ? payload.size() : 0);
   const std::size_t unit = possible ? room_for(count, terminal, supersedes) : UnitMap::kNone;
   if (unit == UnitMap::kNone) {
-    ++dropped;
+    drop();
     return 0;
   }
   const auto length = static_cast<std::uint32_t>(payload.size());
@@ -202,7 +203,7 @@ void Writer::State::evict(std::size_t first, std::size_t count) noexcept {
   for (std::size_t unit = first; unit < first + count; ++unit) {
     if (units.is_free(unit)) continue;
     bury(*index.find(owners[unit]));
-    ++dropped;
+    drop();
   }
 }
 

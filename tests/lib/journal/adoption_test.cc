@@ -121,6 +121,43 @@ TEST_CASE("a program that closed all its descriptors lost its lock but is seen t
   REQUIRE_FALSE(adoption->producer_alive());
 }
 
+TEST_CASE("a process that became another program by exec is not the one that wrote the journal") {
+  const Spool spool;
+  const Pipe ready;
+  Child child([&] {
+    const auto writer = Writer::open(spool.options(), nullptr);
+    if (writer->append("snapshot", false, 0) == 0) return 1;
+    ready.say();
+    ::execl("/bin/sleep", "sleep", "60", static_cast<char*>(nullptr));
+    return 2;
+  });
+  REQUIRE(ready.hear() == '.');
+  const std::string path = std::filesystem::directory_iterator(spool.path())->path();
+  std::unique_ptr<Adoption> adoption;
+  ReadError error = ReadError::kBusy;
+  while (error == ReadError::kBusy) adoption = adopt(path, &error);  // until exec has closed the file
+  REQUIRE(adoption != nullptr);
+  REQUIRE_FALSE(adoption->producer_alive());
+  REQUIRE(adoption->contents().records.size() == 1);
+}
+
+TEST_CASE("what a program dropped before it was killed is known") {
+  const Spool spool;
+  const Pipe ready;
+  Child child([&] {
+    const auto writer = Writer::open(spool.options(), nullptr);
+    for (int i = 0; i < 3; ++i) writer->append(filling(kSmallUnits + 1), true, 0);
+    ready.say();
+    for (;;) ::pause();
+    return 0;
+  });
+  REQUIRE(ready.hear() == '.');
+  child.end(SIGKILL);
+  ReadError error = ReadError::kNone;
+  const std::string path = std::filesystem::directory_iterator(spool.path())->path();
+  REQUIRE(adopt(path, &error)->contents().dropped == 3);
+}
+
 TEST_CASE("a producer of another boot, namespace or start is not alive") {
   const Spool spool;
   const auto writer = spool.open();
@@ -129,7 +166,9 @@ TEST_CASE("a producer of another boot, namespace or start is not alive") {
     const Head head{producer, kSmall, 1};
     std::string bytes = bytes_of(path);
     write_head(head, bytes.data());
-    const std::string copy = (spool.path() / "copy.journal").string();
+    const auto aside = spool.path() / "aside";  // under the name of the one that is mapped
+    std::filesystem::create_directory(aside);
+    const std::string copy = (aside / std::filesystem::path(path).filename()).string();
     std::ofstream(copy, std::ios::binary) << bytes;
     ReadError error = ReadError::kNone;
     return adopt(copy, &error)->producer_alive();

@@ -23,6 +23,7 @@ constexpr std::chrono::milliseconds kTick(100);        // between two turns of t
 constexpr std::chrono::milliseconds kHurriedTick(10);  // while somebody waits for delivery
 constexpr Nanos kTellEvery = 60 * kNanosPerSecond;
 constexpr std::size_t kCallsMax = 1000;
+constexpr Nanos kSlowHook = kNanosPerSecond;
 
 bool is_socket(const std::string& path) {
   struct stat info {};
@@ -321,6 +322,7 @@ void ClientState::call_hooks() {
 
 void ClientState::call_hook(const Hook& hook, const HookCall& call) {
   if (!hook || abandoned_) return;
+  const Nanos begin = clock.steady();
   try {
     hook(call.run->info(call));
   } catch (const std::exception& error) {
@@ -328,6 +330,8 @@ void ClientState::call_hook(const Hook& hook, const HookCall& call) {
   } catch (...) {
     trouble(Trouble::kHook, "a hook threw");
   }
+  if (const Nanos took = clock.steady() - begin; took >= kSlowHook)
+    trouble(Trouble::kHook, "a hook took " + std::to_string(took / 1'000'000) + " ms; nothing was delivered meanwhile");
 }
 
 void ClientState::call_errors() {

@@ -12,6 +12,7 @@
 namespace kleptometrics::internal {
 namespace {
 
+constexpr Nanos kProgressInterval = kNanosPerSecond;  // between two snapshots of a run that reports progress
 constexpr std::string_view kExceptionMessage = "an exception left the scope of the run";
 
 Nanos nanos(WallTime time) {
@@ -143,7 +144,6 @@ void RunState::record(State state, const TimePoint& now) {
   Snapshot now_known = describe(state, now);
   now_known.revision = ++revision_;
   last_snapshot_ = now.steady;
-  progress_untold_ = false;
   bool cut = false;
   const std::string bytes = encode(now_known, &cut);
   for (const auto& [path, totals] : now_known.steps) cut = cut || totals.lost != 0;
@@ -152,7 +152,7 @@ void RunState::record(State state, const TimePoint& now) {
   if (sequence != 0) last_record_ = sequence;
 }
 
-Snapshot RunState::describe(State state, const TimePoint& now) const {
+Snapshot RunState::describe(State state, const TimePoint& now) {
   Snapshot out;
   out.id = id;
   out.parent_id = parent_id;
@@ -168,16 +168,23 @@ Snapshot RunState::describe(State state, const TimePoint& now) const {
     out.duration = std::max<Nanos>(*out.duration, 0);
     out.finished_at = std::max(*out.finished_at, started.wall);
   }
-  if (progress_) out.progress = progress_->get();
   out.exit_code = exit_code_;
   out.failure_kind = failure_kind_;
   out.failure_message = failure_message_;
   out.labels = &labels_;
-  for (const auto& [name, value] : counters_) out.counters.emplace_back(name, value.get());
+  describe_numbers(out);
   describe_steps(out);
   out.dropped = client->dropped();
   if (!past) describe_usage(out);
   return out;
+}
+
+void RunState::describe_numbers(Snapshot& out) {
+  const Lock lock(numbers_mutex_);
+  if (progress_) out.progress = progress_->get();
+  progress_untold_ = false;
+  // Names stay where they are for as long as the run does.
+  for (const auto& [name, value] : counters_) out.counters.emplace_back(name, value.get());
 }
 
 void RunState::describe_steps(Snapshot& out) const {
@@ -211,7 +218,7 @@ void RunState::label(std::string_view key, std::string_view value) noexcept {
 void RunState::count(std::string_view name, double delta) noexcept {
   quietly([&] {
     if (ended() || !std::isfinite(delta) || !client->active()) return;
-    const Lock lock(mutex_);
+    const Lock lock(numbers_mutex_);
     auto found = counters_.find(name);
     if (found == counters_.end()) {
       std::string clean = cleaned(*client, clean_name, name, limits::counter_name_bytes_max, '\0');
@@ -226,13 +233,24 @@ void RunState::count(std::string_view name, double delta) noexcept {
 
 void RunState::progress(double fraction) noexcept {
   quietly([&] {
-    if (ended() || std::isnan(fraction) || !client->active()) return;
+    if (ended() || std::isnan(fraction) || !client->active() || set_progress(fraction)) return;
     const Lock lock(mutex_);
-    if (!progress_) progress_.emplace(client->journal(), cells::AreaName{cells::AreaKind::kProgress, 0, 0, id, {}});
-    progress_->set(std::clamp(fraction, 0.0, 1.0));
-    progress_untold_ = true;
-    if (!progress_->in_journal()) record(State::kRunning, client->clock.now());
+    record(State::kRunning, client->clock.now());
   });
+}
+
+bool RunState::progress_is_news() const {
+  const Lock lock(numbers_mutex_);
+  return progress_untold_;
+}
+
+// False where it does not lie in the journal yet.
+bool RunState::set_progress(double fraction) {
+  const Lock lock(numbers_mutex_);
+  if (!progress_) progress_.emplace(client->journal(), cells::AreaName{cells::AreaKind::kProgress, 0, 0, id, {}});
+  progress_->set(std::clamp(fraction, 0.0, 1.0));
+  progress_untold_ = true;
+  return progress_->in_journal();
 }
 
 void RunState::fail(std::string_view message) noexcept {
@@ -340,7 +358,8 @@ void RunState::look(const TimePoint& now) noexcept {
     max_passed = !told_max_ && options.max_duration > Duration::zero() && so_far > options.max_duration;
     told_expected_ = told_expected_ || expected_passed;
     told_max_ = told_max_ || max_passed;
-    due = progress_untold_ || now.steady - last_snapshot_ >= client->options.snapshot_interval.count();
+    const Nanos interval = client->options.snapshot_interval.count();
+    due = now.steady - last_snapshot_ >= (progress_is_news() ? std::min(interval, kProgressInterval) : interval);
   }
   if (due) snapshot();
   if (expected_passed) call(HookKind::kDelay, {}, "still running after its expected duration", State::kRunning);

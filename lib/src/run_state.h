@@ -80,8 +80,11 @@ struct RunState : std::enable_shared_from_this<RunState> {
   };
 
   void record(State state, const TimePoint& now) KLEPTO_REQUIRES(mutex_);
+  bool set_progress(double fraction);
+  bool progress_is_news() const;
   Ended record_end(const Ending& ending) noexcept KLEPTO_REQUIRES(mutex_);
-  Snapshot describe(State state, const TimePoint& now) const KLEPTO_REQUIRES(mutex_);
+  Snapshot describe(State state, const TimePoint& now) KLEPTO_REQUIRES(mutex_);
+  void describe_numbers(Snapshot& out) KLEPTO_REQUIRES(mutex_);
   void describe_steps(Snapshot& out) const KLEPTO_REQUIRES(mutex_);
   void describe_usage(Snapshot& out) const KLEPTO_REQUIRES(mutex_);
   State final_state(const Ending& ending) KLEPTO_REQUIRES(mutex_);
@@ -97,8 +100,6 @@ struct RunState : std::enable_shared_from_this<RunState> {
 
   mutable Mutex mutex_;
   std::map<std::string, std::string> labels_ KLEPTO_GUARDED_BY(mutex_);
-  std::map<std::string, cells::NumberCell, std::less<>> counters_ KLEPTO_GUARDED_BY(mutex_);
-  std::optional<cells::NumberCell> progress_ KLEPTO_GUARDED_BY(mutex_);
   std::optional<std::int32_t> exit_code_ KLEPTO_GUARDED_BY(mutex_);
   std::optional<Nanos> finished_at_ KLEPTO_GUARDED_BY(mutex_);
   FailureKind failure_kind_ KLEPTO_GUARDED_BY(mutex_) = FailureKind::kNone;
@@ -108,8 +109,13 @@ struct RunState : std::enable_shared_from_this<RunState> {
   bool told_max_ KLEPTO_GUARDED_BY(mutex_) = false;
   std::uint64_t revision_ KLEPTO_GUARDED_BY(mutex_) = 0;
   journal::Sequence last_record_ KLEPTO_GUARDED_BY(mutex_) = 0;
-  Nanos last_snapshot_ KLEPTO_GUARDED_BY(mutex_) = 0;       // steady
-  bool progress_untold_ KLEPTO_GUARDED_BY(mutex_) = false;  // set since the last snapshot
+  Nanos last_snapshot_ KLEPTO_GUARDED_BY(mutex_) = 0;  // steady
+
+  // Of its own, and held for moments: whoever counts must not wait while a snapshot is encoded. Taken after mutex_.
+  mutable Mutex numbers_mutex_;
+  std::map<std::string, cells::NumberCell, std::less<>> counters_ KLEPTO_GUARDED_BY(numbers_mutex_);
+  std::optional<cells::NumberCell> progress_ KLEPTO_GUARDED_BY(numbers_mutex_);
+  bool progress_untold_ KLEPTO_GUARDED_BY(numbers_mutex_) = false;  // set since the last snapshot
 };
 
 }  // namespace kleptometrics::internal

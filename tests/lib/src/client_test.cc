@@ -113,6 +113,19 @@ TEST_CASE("A run still open is reported every snapshot interval") {
   CHECK(f.last().counters.size() == 1);
 }
 
+TEST_CASE("Progress is reported within a second, and no more often, however often it is set") {
+  ClientFixture f;
+  Run run(*f.client, "billing");
+  f.ship();
+  for (int i = 0; i < 30; ++i) {
+    f.clock.advance(kSecond / 10);
+    run.progress(i / 30.0);
+    f.ship();
+  }
+  CHECK(f.aggregator->runs.size() == 4);
+  CHECK(f.last().run.progress() == 29 / 30.0);
+}
+
 TEST_CASE("Hooks hear of failures, of late starts and of runs that take too long, once each") {
   std::vector<std::string> heard;
   const auto hear = [&](const RunInfo& info) {
@@ -155,6 +168,23 @@ TEST_CASE("A hook that throws is contained and reported") {
   f.ship();
   REQUIRE(errors.size() == 1);
   CHECK(errors[0] == "a hook threw: hook broke");
+}
+
+TEST_CASE("A hook that is slow is reported") {
+  std::vector<std::string> errors;
+  ClientFixture* fixture = nullptr;
+  ClientOptions options;
+  options.on_failure = [&](const RunInfo&) { fixture->clock.advance(3 * kSecond); };
+  options.on_error = [&](std::string_view message) { errors.emplace_back(message); };
+  ClientFixture f(options);
+  fixture = &f;
+  {
+    Run run(*f.client, "billing");
+    run.fail("reason");
+  }
+  f.ship();
+  REQUIRE(errors.size() == 1);
+  CHECK(errors[0] == "a hook took 3000 ms; nothing was delivered meanwhile");
 }
 
 TEST_CASE("The same trouble is told once a minute, with how often it happened") {

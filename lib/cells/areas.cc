@@ -8,26 +8,9 @@ namespace kleptometrics::cells {
 namespace {
 
 constexpr std::size_t kHeadBytes = 32;
-constexpr std::size_t kOctaveAt = 4;
+constexpr std::size_t kTableAt = 4;
 constexpr std::size_t kCellAt = 8;
 constexpr std::size_t kRunAt = 16;
-
-// What lies in buckets, into the sketch; how many values they hold.
-std::uint64_t read_buckets(const StepArea& area, const Octaves* octaves, Sketch* sketch) {
-  std::uint64_t count = area.zeros.load(std::memory_order_acquire);
-  sketch->add_zero(count);
-  for (std::size_t octave = 0; octaves != nullptr && octave < kOctaves; ++octave) {
-    const OctaveArea* const here = (*octaves)[octave];
-    if (here == nullptr) continue;
-    const int first = static_cast<int>(octave) * Sketch::kBucketsPerOctave - Sketch::kBucketsPerOctave;
-    for (std::size_t i = 0; i < here->counts.size(); ++i) {
-      const std::uint64_t times = here->counts[i].load(std::memory_order_acquire);
-      if (times != 0) sketch->add_bucket(first + static_cast<int>(i), times);
-      count += times;
-    }
-  }
-  return count;
-}
 
 void add_execution(const Sealed& execution, bool to_sketch, StepTotals* out) {
   out->failed += execution.first ? 1 : 0;
@@ -48,7 +31,7 @@ void add_execution(const Sealed& execution, bool to_sketch, StepTotals* out) {
 std::string AreaName::encode() const {
   std::string out(kHeadBytes, '\0');
   out[0] = static_cast<char>(kind);
-  std::memcpy(out.data() + kOctaveAt, &octave, sizeof octave);
+  std::memcpy(out.data() + kTableAt, &table, sizeof table);
   std::memcpy(out.data() + kCellAt, &cell, sizeof cell);
   std::memcpy(out.data() + kRunAt, run.bytes.data(), run.bytes.size());
   return out.append(name);
@@ -58,20 +41,22 @@ std::optional<AreaName> AreaName::parse(std::string_view fixed) noexcept {
   if (fixed.size() < kHeadBytes) return std::nullopt;
   AreaName out;
   out.kind = static_cast<AreaKind>(fixed[0]);
-  std::memcpy(&out.octave, fixed.data() + kOctaveAt, sizeof out.octave);
+  std::memcpy(&out.table, fixed.data() + kTableAt, sizeof out.table);
   std::memcpy(&out.cell, fixed.data() + kCellAt, sizeof out.cell);
   std::memcpy(out.run.bytes.data(), fixed.data() + kRunAt, out.run.bytes.size());
   out.name = fixed.substr(kHeadBytes);
   return out;
 }
 
-std::optional<StepTotals> read_cell(const StepArea& area, const Octaves* octaves, bool writer_is_gone,
+std::optional<StepTotals> read_cell(const StepArea& area, const Buckets& buckets, bool writer_is_gone,
                                     std::uint64_t lost) {
   const auto sums = area.folded.read();
   if (!sums) return std::nullopt;
   const std::uint64_t folded = sums->version * StepArea::kRecent;
   StepTotals out;
-  const std::uint64_t in_buckets = read_buckets(area, octaves, &out.sketch) + lost;
+  const auto hits = buckets.read(&out.sketch);
+  if (!hits) return std::nullopt;
+  const std::uint64_t in_buckets = *hits + lost;
   out.count = folded - std::min(folded, lost);
   out.lost = lost;
   out.failed = sums->words[StepArea::kFailed];

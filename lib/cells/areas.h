@@ -1,5 +1,5 @@
-// How what a run adds up lies in its program's journal: one area for each cell of a step, one for each octave of its
-// distribution, one for each counter, and one for the progress. The fixed part of an area says what it is and whose;
+// How what a run adds up lies in its program's journal: one area for each cell of a step, one for the table of its
+// buckets, one for each counter, and one for the progress. The fixed part of an area says what it is and whose;
 // the open part is one of the structs below, written in place by the program for as long as the run is open. Client
 // library and aggregator share this. No pointers, sizes of their own: it is read by other programs, of the same byte
 // order.
@@ -15,21 +15,21 @@
 #include <string_view>
 
 #include "lib/base/uuid.h"
+#include "lib/cells/buckets.h"
 #include "lib/cells/sealed.h"
 #include "lib/cells/step_totals.h"
 #include "lib/cells/twin_slots.h"
 #include "lib/journal/journal.h"
-#include "lib/sketch/sketch.h"
 
 namespace kleptometrics::cells {
 
-enum class AreaKind : std::uint8_t { kStepCell = 1, kOctave = 2, kCounter = 3, kProgress = 4 };
+enum class AreaKind : std::uint8_t { kStepCell = 1, kTable = 2, kCounter = 3, kProgress = 4 };
 
 // The fixed part.
 struct AreaName {
   AreaKind kind = AreaKind::kStepCell;
-  std::uint32_t octave = 0;  // of kOctave: the bucket of its first count is (octave - 1) * kBucketsPerOctave
-  std::uint64_t cell = 0;    // of kStepCell and kOctave: which belong together. Rises with every cell of a program
+  std::uint32_t table = 0;  // of kTable: its number within the cell, from 1
+  std::uint64_t cell = 0;   // of kStepCell and kTable: which belong together. Rises with every cell of a program
   Uuid run;
   std::string_view name;  // path of the step, or name of the counter
 
@@ -47,25 +47,18 @@ struct StepArea {
   // Sealed durations; the first mark: it failed; the second: of an odd round. Those of the round that is not folded yet
   // are the recent ones.
   std::array<std::atomic<std::uint64_t>, kRecent> recent;
-  TwinSlots<kSums> folded;             // its version: rounds that are folded
-  std::atomic<std::uint64_t> folding;  // not 0: the buckets are ahead of the sums
-  std::atomic<std::uint64_t> zeros;
+  TwinSlots<kSums> folded;               // its version: rounds that are folded
+  std::atomic<std::uint64_t> folding;    // not 0: the buckets are ahead of the sums
+  std::atomic<std::uint64_t> table;      // number of the area that holds the buckets; 0: none yet
   std::atomic<std::uint64_t> elsewhere;  // not 0: not all of this step lies in areas
 
   static constexpr std::uint64_t mark_of(std::uint64_t round) noexcept { return round % 2 * Sealed::kSecondMark; }
 };
 
-// Buckets of Sketch::bucket_of, -1 to 4095, by octave.
-inline constexpr std::size_t kOctaves = 65;
-struct OctaveArea {
-  std::array<std::atomic<std::uint64_t>, Sketch::kBucketsPerOctave> counts;
-};
-using Octaves = std::array<const OctaveArea*, kOctaves>;  // null: all zeros
-
 // What a cell says. Nullopt if it does not prove itself: it was damaged, or its writer was at it meanwhile; the writer
 // is never waited for. `writer_is_gone`: nobody writes any more, and whatever the writer did not finish is finished by
-// the reader. `lost`: executions that were folded into nothing, for want of memory. `octaves`: null for none.
-std::optional<StepTotals> read_cell(const StepArea& area, const Octaves* octaves, bool writer_is_gone,
+// the reader. `lost`: executions that were folded into nothing, for want of memory.
+std::optional<StepTotals> read_cell(const StepArea& area, const Buckets& buckets, bool writer_is_gone,
                                     std::uint64_t lost);
 
 // A counter, or the progress: the bits of a double.
@@ -80,6 +73,12 @@ T* reserve(journal::Writer& journal, const AreaName& name) {
   char* const place = journal.reserve(name.encode(), sizeof(T));
   return place == nullptr ? nullptr : new (place) T;
 }
+// The same for the words of Buckets.
+inline std::atomic<std::uint64_t>* reserve_words(journal::Writer& journal, const AreaName& name, std::size_t count) {
+  return reinterpret_cast<std::atomic<std::uint64_t>*>(
+      journal.reserve(name.encode(), count * sizeof(std::atomic<std::uint64_t>)));
+}
+
 template <typename T>
 void release(journal::Writer& journal, T* area) noexcept {
   journal.release(reinterpret_cast<char*>(area));

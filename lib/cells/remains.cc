@@ -22,36 +22,38 @@ std::unique_ptr<T> restored(const std::string& open) {
   return out;
 }
 
+// The same of a table.
+std::vector<std::atomic<std::uint64_t>> restored_words(const std::string& open) {
+  std::vector<std::atomic<std::uint64_t>> out(open.size() / sizeof(std::uint64_t));
+  std::memcpy(static_cast<void*>(out.data()), open.data(), out.size() * sizeof(std::uint64_t));
+  return out;
+}
+
 // One cell, put together again from its areas.
 struct Cell {
   std::string_view path;
   std::unique_ptr<StepArea> area;
-  std::vector<std::pair<std::size_t, std::unique_ptr<OctaveArea>>> octaves;
-  bool whole = true;
+  std::map<std::uint64_t, std::vector<std::atomic<std::uint64_t>>> tables;  // by number
 
-  std::optional<StepTotals> totals() const {
-    Octaves found{};
-    for (const auto& [octave, counts] : octaves) found[octave] = counts.get();
-    return whole ? read_cell(*area, &found, true, 0) : std::nullopt;
+  std::optional<StepTotals> totals() {
+    const std::uint64_t number = area->table.load();
+    if (number == 0) return read_cell(*area, {}, true, 0);
+    const auto table = tables.find(number);
+    if (table == tables.end()) return std::nullopt;
+    return read_cell(*area, {table->second.data(), table->second.size()}, true, 0);
   }
 };
 
-// Reads the areas of one run, each cell before its octaves, and adds the cells up by step. Of a step that is not all
+// Reads the areas of one run, each cell before its tables, and adds the cells up by step. Of a step that is not all
 // there nothing is told: its last snapshot knows more.
 class RunReader {
  public:
   void cell(std::string_view path, std::unique_ptr<StepArea> area) {
     end_cell();
-    cell_ = Cell{path, std::move(area), {}, true};
+    cell_ = Cell{path, std::move(area), {}};
   }
 
-  void octave(std::size_t octave, std::unique_ptr<OctaveArea> area) {
-    if (area == nullptr || octave >= kOctaves) {
-      cell_.whole = false;
-    } else {
-      cell_.octaves.emplace_back(octave, std::move(area));
-    }
-  }
+  void table(std::uint64_t number, const std::string& open) { cell_.tables.emplace(number, restored_words(open)); }
 
   void counter(std::string_view name, std::unique_ptr<NumberArea> area) {
     const auto value = number_in(area.get());
@@ -125,8 +127,8 @@ RunRemains Remains::of(const Uuid& run) const {
         cell = name.cell;
         reader.cell(name.name, restored<StepArea>(*open));
         break;
-      case AreaKind::kOctave:
-        if (name.cell == cell) reader.octave(name.octave, restored<OctaveArea>(*open));
+      case AreaKind::kTable:
+        if (name.cell == cell) reader.table(name.table, *open);
         break;
       case AreaKind::kCounter:
         reader.counter(name.name, restored<NumberArea>(*open));

@@ -36,7 +36,7 @@ class Remains {
     AreaName name;
     const std::string* open;
   };
-  std::map<Uuid, std::vector<Found>> by_run_;  // in order of cells, a cell before its octaves
+  std::map<Uuid, std::vector<Found>> by_run_;  // in order of cells, a cell before its tables
 };
 
 }  // namespace kleptometrics::cells

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 namespace kleptometrics::cells {
 namespace {
@@ -24,16 +25,13 @@ StepCell::StepCell(journal::Writer& journal, const Uuid& run, std::string_view p
 }
 
 StepCell::~StepCell() {
-  if (Table* const table = table_.load(std::memory_order_relaxed)) {
-    for (std::size_t i = 0; i < kOctaves; ++i) {
-      OctaveArea* const octave = table->octaves[i].load(std::memory_order_relaxed);
-      if (table->in_journal[i]) {
-        release(journal_, octave);
-      } else {
-        delete octave;
-      }
+  for (Table* table = made_.load(std::memory_order_acquire); table != nullptr;) {
+    if (table->in_journal) {
+      journal_.release(reinterpret_cast<char*>(table->words));
+    } else {
+      delete[] table->words;
     }
-    delete table;
+    delete std::exchange(table, table->made_before);
   }
   if (in_journal_) {
     release(journal_, area_);
@@ -45,31 +43,22 @@ StepCell::~StepCell() {
 // The recent executions, in their order, into their buckets; and then all at once into the sums.
 [[gnu::noinline]] void StepCell::fold() noexcept {
   area_->folding.store(1, std::memory_order_release);
+  if (larger_.load(std::memory_order_relaxed) != nullptr) take_table(larger_.exchange(nullptr));
+  Buckets buckets = buckets_;
   auto sums = sums_;
-  std::uint64_t lost = 0;
-  Table* table = table_.load(std::memory_order_relaxed);
-  if (table == nullptr) table_.store(table = new (std::nothrow) Table, std::memory_order_release);
   for (const auto& recent : area_->recent) {
     const std::uint64_t word = recent.load(std::memory_order_relaxed);
     const std::uint64_t duration = Sealed::value_of(word);
-    const int index = Sketch::bucket_of(duration) + Sketch::kBucketsPerOctave;
-    const auto octave = static_cast<std::size_t>(index / Sketch::kBucketsPerOctave);
-    OctaveArea* counts = table == nullptr ? nullptr : table->octaves[octave].load(std::memory_order_relaxed);
-    if (counts == nullptr) counts = make_octave(table, octave);
-    if (counts == nullptr) {
-      ++lost;
-      continue;
+    const std::uint64_t key = Buckets::key_of(duration);
+    if (!buckets.hit_at_home(key)) {
+      if (!hit_elsewhere(key)) continue;
+      buckets = buckets_;
     }
-    auto* bucket = &counts->counts[static_cast<std::size_t>(index % Sketch::kBucketsPerOctave)];
-    if (duration == 0) bucket = &area_->zeros;
     sums[StepArea::kFailed] += word / Sealed::kFirstMark % 2;
     sums[StepArea::kTotal] += duration;
     sums[StepArea::kMin] = std::min(sums[StepArea::kMin], duration);
     sums[StepArea::kMax] = std::max(sums[StepArea::kMax], duration);
-    // The writer is alone: no read-modify-write.
-    bucket->store(bucket->load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
-  if (lost != 0) lost_.fetch_add(lost, std::memory_order_release);
   sums_ = sums;
   area_->folded.write(++round_, sums_);
   area_->folding.store(0, std::memory_order_release);
@@ -77,22 +66,67 @@ StepCell::~StepCell() {
   next_ = area_->recent.data();
 }
 
-// Null without memory.
-[[gnu::cold, gnu::noinline]] OctaveArea* StepCell::make_octave(Table* table, std::size_t octave) noexcept {
-  if (table == nullptr) return nullptr;
-  OctaveArea* made = nullptr;
+// Not in its first place, or in none yet. False, and the execution is lost, without memory.
+[[gnu::noinline]] bool StepCell::hit_elsewhere(std::uint64_t key) noexcept {
+  for (;;) {
+    const std::size_t used = used_.load(std::memory_order_relaxed);
+    const Buckets::Hit hit = buckets_.hit(key, used < buckets_.room());
+    if (hit == Buckets::Hit::kNew) used_.store(used + 1, std::memory_order_relaxed);
+    if (hit != Buckets::Hit::kNoRoom) return true;
+    if (make_table_now()) continue;
+    lost_.fetch_add(1, std::memory_order_release);
+    return false;
+  }
+}
+
+[[gnu::cold, gnu::noinline]] bool StepCell::make_table_now() noexcept {
+  Table* const made = make_table(std::max(Buckets::kWordsMin, 2 * buckets_.size()));
+  if (made != nullptr) take_table(made);
+  return made != nullptr;
+}
+
+// By the writer. A reader who sees the table sees its words.
+void StepCell::take_table(Table* table) noexcept {
+  if (buckets_.size() >= table->buckets.size()) return;  // it came too late
+  table->buckets.copy(buckets_);
+  buckets_ = table->buckets;
+  if (!table->in_journal) tell_elsewhere();
+  area_->table.store(table->number, std::memory_order_release);
+  table_.store(table, std::memory_order_release);
+}
+
+StepCell::Table* StepCell::make_table(std::size_t words) noexcept {
+  auto* made = new (std::nothrow) Table{{}, nullptr, tables_.fetch_add(1) + 1, in_journal_, nullptr};
+  if (made == nullptr) return nullptr;
   try {
-    if (in_journal_)
-      made = reserve<OctaveArea>(journal_, {AreaKind::kOctave, static_cast<std::uint32_t>(octave), id_, run_, {}});
+    if (in_journal_) made->words = reserve_words(journal_, {AreaKind::kTable, made->number, id_, run_, {}}, words);
   } catch (...) {  // as above
   }
-  table->in_journal[octave] = made != nullptr;
-  if (made == nullptr) {
-    made = new (std::nothrow) OctaveArea{};
-    tell_elsewhere();
+  if (made->words == nullptr) {
+    made->in_journal = false;
+    made->words = new (std::nothrow) std::atomic<std::uint64_t>[words] {};
   }
-  table->octaves[octave].store(made, std::memory_order_release);
+  if (made->words == nullptr) {
+    delete made;
+    return nullptr;
+  }
+  made->buckets = {made->words, words};
+  made->made_before = made_.load(std::memory_order_relaxed);
+  while (!made_.compare_exchange_weak(made->made_before, made, std::memory_order_acq_rel)) {
+  }
   return made;
+}
+
+void StepCell::prepare() noexcept {
+  if (table_.load(std::memory_order_relaxed) == nullptr) make_table_now();
+}
+
+void StepCell::make_room() noexcept {
+  const Table* const now = table_.load(std::memory_order_acquire);
+  if (now == nullptr || now->buckets.size() >= Buckets::kWordsMax) return;
+  if (used_.load(std::memory_order_relaxed) < now->buckets.size() / 2) return;
+  if (larger_.load(std::memory_order_relaxed) != nullptr) return;
+  if (Table* const made = make_table(2 * now->buckets.size())) larger_.store(made, std::memory_order_release);
 }
 
 StepTotals StepCell::totals() const {
@@ -100,17 +134,10 @@ StepTotals StepCell::totals() const {
     const bool as_good_as_gone = tries == kTries;  // held up while it folds
     const std::uint64_t lost = lost_.load(std::memory_order_acquire);
     const Table* const table = table_.load(std::memory_order_acquire);
-    auto read = table == nullptr ? read_cell(*area_, nullptr, as_good_as_gone, lost)
-                                 : read_folded(*table, as_good_as_gone, lost);
-    if (read) return *std::move(read);
+    const Buckets buckets = table == nullptr ? Buckets() : table->buckets;
+    if (auto read = read_cell(*area_, buckets, as_good_as_gone, lost)) return *std::move(read);
   }
   return {};
-}
-
-std::optional<StepTotals> StepCell::read_folded(const Table& table, bool writer_is_gone, std::uint64_t lost) const {
-  Octaves octaves;
-  for (std::size_t i = 0; i < kOctaves; ++i) octaves[i] = table.octaves[i].load(std::memory_order_acquire);
-  return read_cell(*area_, &octaves, writer_is_gone, lost);
 }
 
 }  // namespace kleptometrics::cells

@@ -1,7 +1,7 @@
 // Where one thread adds up its executions of a step: written by that thread alone, read by whoever takes a snapshot
 // while it goes on. It lies in the journal where that has room, so that what was added survives the program; else in
-// private memory. Adding takes no lock and makes no system call, and takes memory or room in the journal only when
-// durations fall into an octave for the first time.
+// private memory. Adding takes no lock, makes no system call and, once prepared, takes no
+// memory: room for more buckets is made by the worker before it is needed.
 #pragma once
 
 #include <algorithm>
@@ -38,6 +38,12 @@ class StepCell {
   // that the writer is caught half-way again and again.
   StepTotals totals() const;
 
+  // For hot loops: from now on add() takes memory only where durations spread faster than make_room() is called. By the
+  // thread that adds.
+  void prepare() noexcept;
+  // Makes room for more buckets before there is none. Any thread, one at a time.
+  void make_room() noexcept;
+
   // False without memory: then it must not be added to.
   bool usable() const noexcept { return area_ != nullptr; }
   bool in_journal() const noexcept { return in_journal_; }
@@ -45,28 +51,38 @@ class StepCell {
   void tell_elsewhere() noexcept { area_->elsewhere.store(1, std::memory_order_relaxed); }
 
  private:
-  void fold() noexcept;
-
-  // Where the octaves lie that durations fell into; made when there is the first to fold.
+  // Where the buckets lie. A larger one takes the place of one that gets full; all live as long as the cell.
   struct Table {
-    std::array<std::atomic<OctaveArea*>, kOctaves> octaves{};
-    std::array<bool, kOctaves> in_journal{};
+    Buckets buckets;
+    std::atomic<std::uint64_t>* words;
+    std::uint32_t number;
+    bool in_journal;
+    Table* made_before;
   };
-  OctaveArea* make_octave(Table* table, std::size_t octave) noexcept;
-  std::optional<StepTotals> read_folded(const Table& table, bool writer_is_gone, std::uint64_t lost) const;
+
+  void fold() noexcept;
+  bool hit_elsewhere(std::uint64_t key) noexcept;
+  Table* make_table(std::size_t words) noexcept;
+  bool make_table_now() noexcept;
+  void take_table(Table* table) noexcept;
 
   StepArea* area_ = nullptr;
   std::atomic<std::uint64_t>* next_ = nullptr;  // place of the next execution
   std::uint64_t round_mark_ = 0;
   std::uint64_t round_ = 0;
   TwinSlots<StepArea::kSums>::Words sums_{};  // of what is folded
+  Buckets buckets_;                           // of the table in use
 
   journal::Writer& journal_;
   const Uuid run_;
   const std::uint64_t id_;
   bool in_journal_ = false;
-  std::atomic<Table*> table_{nullptr};
-  std::atomic<std::uint64_t> lost_{0};  // no memory for their octave
+  std::atomic<Table*> table_{nullptr};   // in use
+  std::atomic<Table*> larger_{nullptr};  // to be taken into use by the writer
+  std::atomic<Table*> made_{nullptr};    // all
+  std::atomic<std::uint32_t> tables_{0};
+  std::atomic<std::size_t> used_{0};    // words of the one in use
+  std::atomic<std::uint64_t> lost_{0};  // executions for whose buckets there was no memory
 };
 
 }  // namespace kleptometrics::cells

@@ -225,7 +225,10 @@ void StepTimer::Scope::end() noexcept {
 }
 
 [[gnu::cold]] void StepTimer::Scope::begin_first(StepNode* node) noexcept {
-  if (ThreadCell* const cell = node->cell()) begin_by_clock(node, cell);
+  ThreadCell* const cell = node->cell();
+  if (cell == nullptr) return;
+  cell->cell.prepare();
+  begin_by_clock(node, cell);
 }
 
 void StepTimer::Scope::begin_by_clock(const StepNode* node, ThreadCell* cell) noexcept {

@@ -345,8 +345,17 @@ StepNode* RunState::make_step(const StepNode* parent, std::string path) {
   return made;
 }
 
+void RunState::make_room() noexcept {
+  const StepTable* const table = steps_.load(std::memory_order_acquire);
+  if (table == nullptr) return;
+  const Lock lock(mutex_);
+  for (const auto& node : table->nodes) node->make_room();
+}
+
 void RunState::look(const TimePoint& now) noexcept {
-  if (ended() || past) return;
+  if (ended()) return;
+  make_room();
+  if (past) return;
   const Duration so_far = elapsed(now);
   bool expected_passed = false;
   bool max_passed = false;

@@ -82,6 +82,7 @@ struct RunState : std::enable_shared_from_this<RunState> {
   void record(State state, const TimePoint& now) KLEPTO_REQUIRES(mutex_);
   bool set_progress(double fraction);
   bool progress_is_news() const;
+  void make_room() noexcept;
   Ended record_end(const Ending& ending) noexcept KLEPTO_REQUIRES(mutex_);
   Snapshot describe(State state, const TimePoint& now) KLEPTO_REQUIRES(mutex_);
   void describe_numbers(Snapshot& out) KLEPTO_REQUIRES(mutex_);

@@ -69,6 +69,11 @@ ThreadCell* StepNode::make_cell(const Thread& thread) noexcept {
   return made;
 }
 
+void StepNode::make_room() noexcept {
+  for (ThreadCell* each = cells_.load(std::memory_order_acquire); each != nullptr; each = each->next)
+    each->cell.make_room();
+}
+
 cells::StepTotals StepNode::totals() const {
   cells::StepTotals out;
   for (const ThreadCell* each = cells_.load(std::memory_order_acquire); each != nullptr; each = each->next)

@@ -53,6 +53,8 @@ struct StepNode {
   // The same if this thread used it lately, else null.
   ThreadCell* remembered_cell() const noexcept;
   cells::StepTotals totals() const;
+  // For all cells, what StepCell::make_room() says.
+  void make_room() noexcept;
 
   const StepNode* const parent;
   const std::string path;

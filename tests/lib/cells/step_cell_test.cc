@@ -75,6 +75,22 @@ TEST_CASE("totals are exact whatever number of executions is not folded yet") {
   }
 }
 
+TEST_CASE("a cell that has a table gets a larger one before it is full, and loses nothing on the way") {
+  const auto journal = memory();
+  StepCell cell(*journal, kRun, "load", 1);
+  cell.prepare();
+  Sketch expected;
+  for (std::uint64_t value = 1; value < 100'000'000; value += value / 90 + 1) {
+    for (std::size_t i = 0; i < StepArea::kRecent; ++i) {
+      cell.add(value, false);
+      expected.add(value);
+    }
+    cell.make_room();
+  }
+  CHECK(cell.totals().sketch == expected);
+  CHECK(cell.totals().lost == 0);
+}
+
 TEST_CASE("where the journal has no room a cell lies in memory, and a cell gives its room back") {
   const auto journal = memory(64U << 10U);
   for (int round = 0; round < 100; ++round) {

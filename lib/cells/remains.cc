@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <set>
 
@@ -44,6 +45,19 @@ bool finish_last(const TwinSlots<StepArea::kWords>::Read& sums, Cell* cell) {
   return true;
 }
 
+// Sums that executions can have, and a distribution of as many. Checks are no secret: what proves itself may still be
+// the work of someone who wants to do harm.
+bool possible(const StepTotals& totals) {
+  return totals.failed <= totals.count && totals.min <= totals.max && totals.max <= totals.total &&
+         totals.sketch.count() == totals.count;
+}
+
+// Whether the aggregator could still keep the sum: it holds integers of 64 bits with a sign.
+bool addable(const StepTotals& to, const StepTotals& more) {
+  constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
+  return more.count <= kMax - to.count && more.total <= kMax - to.total;
+}
+
 // Nullopt if it contradicts itself.
 std::optional<StepTotals> totals_of(Cell cell) {
   const auto sums = cell.area->executions.read();
@@ -60,7 +74,7 @@ std::optional<StepTotals> totals_of(Cell cell) {
   out.min = sums->words[StepArea::kMin];
   out.max = sums->words[StepArea::kMax];
   out.sketch = std::move(cell.sketch);
-  return out;
+  return possible(out) ? std::optional(std::move(out)) : std::nullopt;
 }
 
 // Reads the areas of one run, each cell before its octaves, and adds the cells up by step. Of a step that is not all
@@ -90,7 +104,12 @@ class RunReader {
       out_.counters.insert_or_assign(std::string(name), *value);
   }
 
-  void progress(std::unique_ptr<NumberArea> area) { out_.progress = number_in(area.get()); }
+  void progress(std::unique_ptr<NumberArea> area) {
+    out_.progress = number_in(area.get());
+    if (!out_.progress || (*out_.progress >= 0 && *out_.progress <= 1)) return;
+    out_.progress.reset();
+    ++out_.damaged;
+  }
 
   RunRemains finish() {
     end_cell();
@@ -112,7 +131,8 @@ class RunReader {
     }
     if (cell.area->elsewhere.load() != 0) {
       partial_.insert(step->first);
-    } else if (const auto totals = cell.whole ? totals_of(std::move(cell)) : std::nullopt) {
+    } else if (const auto totals = cell.whole ? totals_of(std::move(cell)) : std::nullopt;
+               totals && addable(step->second, *totals)) {
       step->second.add(*totals);
     } else {
       ++out_.damaged;

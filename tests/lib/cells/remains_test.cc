@@ -1,6 +1,8 @@
 // What is found of a run in the journal of a program that died.
 #include "lib/cells/remains.h"
 
+#include <algorithm>
+#include <initializer_list>
 #include <memory>
 #include <random>
 #include <string>
@@ -159,6 +161,61 @@ TEST_CASE("damage is counted, never told as truth, and never a danger") {
     if (counter != left.counters.end()) CHECK(counter->second == 42);
   }
   CHECK(missing > 0);
+}
+
+// The areas of a program that lies, with checks as they should be.
+struct Liar : Program {
+  void step(std::string_view path, std::uint64_t count, TwinSlots<StepArea::kWords>::Words sums, std::uint64_t zeros) {
+    auto* const area = reserve<StepArea>(*journal, {AreaKind::kStepCell, 0, ++cells, kRun, path});
+    REQUIRE(area != nullptr);
+    area->executions.write(count, sums);
+    area->zeros = zeros;
+  }
+  void octave(std::initializer_list<std::uint64_t> counts) {
+    auto* const area = reserve<OctaveArea>(*journal, {AreaKind::kOctave, 1, cells, kRun, {}});
+    REQUIRE(area != nullptr);
+    std::copy(counts.begin(), counts.end(), area->counts.begin());
+  }
+  std::uint64_t cells = 0;
+};
+
+TEST_CASE("a step whose sums no executions can have is left out and counted, and costs no other") {
+  Liar liar;
+  liar.step("honest", 3, {1, 20, 0, 20}, 3);
+  liar.step("failed more often than it ran", 3, {4, 20, 0, 20}, 3);
+  liar.step("shortest above longest", 3, {0, 20, 20, 10}, 3);
+  liar.step("longest above total", 3, {0, 20, 0, 30}, 3);
+  const RunRemains left = liar.left();
+  REQUIRE(left.steps.size() == 1);
+  CHECK(left.steps[0].first == "honest");
+  CHECK(left.damaged == 3);
+}
+
+TEST_CASE("counts that run over 64 bits do not pass for those of a step") {
+  Liar liar;
+  liar.step("wraps", 3, {0, 20, 0, 20}, 2);
+  liar.octave({UINT64_MAX, 2});
+  liar.step("wraps to none", 0, {}, UINT64_MAX);
+  const RunRemains left = liar.left();
+  CHECK(left.steps.empty());
+  CHECK(left.damaged == 2);
+}
+
+TEST_CASE("cells that together exceed what can be kept are left out and counted") {
+  Liar liar;
+  for (int i = 0; i < 2; ++i) liar.step("long", 1, {0, INT64_MAX, INT64_MAX, INT64_MAX}, 1);
+  for (int i = 0; i < 2; ++i) liar.step("many", INT64_MAX, {0, 1, 0, 1}, INT64_MAX);
+  const RunRemains left = liar.left();
+  CHECK(left.steps.empty());
+  CHECK(left.damaged == 2);
+}
+
+TEST_CASE("progress beyond its end is left out and counted") {
+  Program program;
+  NumberCell progress(*program.journal, number(AreaKind::kProgress, {}));
+  progress.set(1.5);
+  CHECK_FALSE(program.left().progress.has_value());
+  CHECK(program.left().damaged == 1);
 }
 
 }  // namespace

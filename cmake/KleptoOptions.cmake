@@ -1,6 +1,8 @@
 # Build options, compiler settings and dependencies shared by every folder. All options begin with KLEPTO_; developer
 # targets (tests, examples, warnings) are on only where kleptometrics is the top-level project.
 
+include(CheckCXXSourceCompiles)
+
 option(KLEPTO_BUILD_AGGREGATOR "Build kleptometricsd" ON)
 option(KLEPTO_BUILD_EXAMPLES "Build the example programs" ${PROJECT_IS_TOP_LEVEL})
 option(KLEPTO_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
@@ -37,6 +39,14 @@ if(KLEPTO_SANITIZE STREQUAL "address")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all
     -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
+  # Clang may bring libFuzzer, which is steered by what it sees of every branch: so everything is built to tell it.
+  set(CMAKE_REQUIRED_FLAGS -fsanitize=fuzzer)
+  check_cxx_source_compiles("extern \"C\" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }"
+    KLEPTO_LIBFUZZER)
+  unset(CMAKE_REQUIRED_FLAGS)
+  if(KLEPTO_LIBFUZZER)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+  endif()
 elseif(KLEPTO_SANITIZE STREQUAL "thread")
   add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
   add_link_options(-fsanitize=thread)

@@ -7,6 +7,20 @@ add_library(klepto_catch_main OBJECT "${PROJECT_SOURCE_DIR}/tests/support/catch_
 target_link_libraries(klepto_catch_main PUBLIC Catch2::Catch2)
 target_include_directories(klepto_catch_main PUBLIC "${PROJECT_SOURCE_DIR}")
 
+# What users of the library may compile with: the compiler of this build, and the other one where it is there. Sanitizers
+# bind a program to the compiler that its libraries were made with.
+set(KLEPTO_USER_COMPILERS "${CMAKE_CXX_COMPILER}")
+if(NOT KLEPTO_SANITIZE)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    find_program(KLEPTO_OTHER_COMPILER clang++)
+  else()
+    find_program(KLEPTO_OTHER_COMPILER g++)
+  endif()
+  if(KLEPTO_OTHER_COMPILER)
+    list(APPEND KLEPTO_USER_COMPILERS "${KLEPTO_OTHER_COMPILER}")
+  endif()
+endif()
+
 # klepto_test(NAME SOURCES … LIBRARIES … [LABELS …] [TIMEOUT seconds])
 function(klepto_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS" ${ARGN})

@@ -10,7 +10,8 @@ usage() {
 sh cmake/test.sh [--sanitize]
 
 Installs missing packages (apt-get, with sudo where needed), builds the preset `release` into build/release and runs
-every test with ctest. Safe to run again, and quick the second time.
+every test with ctest; then, where clang is there, fuzzes for some seconds what reads bytes of strangers (preset `fuzz`).
+Safe to run again, and quick the second time.
 
   --sanitize  then build and test the presets asan (with UBSan), tsan and clang (warnings are errors) too
   --help      this text
@@ -35,27 +36,40 @@ if [ -d "${KLEPTO_TEST_DATA:-}" ]; then
   export KLEPTO_TEST_DATA
 fi
 
+# run_tests PRESET [ARGUMENT of ctest...]
 # ThreadSanitizer of older compilers cannot live with much randomisation of addresses: there its tests run without.
 run_tests() {
-  set -- ctest --test-dir "$root/build/$1" --output-on-failure -j "$(processors)"
-  case $3 in
-    */tsan) if setarch "$(uname -m)" -R true 2>/dev/null; then set -- setarch "$(uname -m)" -R "$@"; fi ;;
+  tested=$1
+  shift
+  set -- ctest --test-dir "$root/build/$tested" --output-on-failure -j "$(processors)" "$@"
+  case $tested in
+    tsan) if setarch "$(uname -m)" -R true 2>/dev/null; then set -- setarch "$(uname -m)" -R "$@"; fi ;;
   esac
   "$@"
 }
 
 try() { configure "$1" && build "$1" && run_tests "$1"; }
 
+# Only the fuzz targets are built, and only they are run.
+try_fuzz() {
+  if ! command -v clang++ >/dev/null 2>&1; then
+    say "No clang here: nothing is fuzzed but by the few mutations that every build tries."
+    return 0
+  fi
+  configure fuzz && build fuzz fuzz && run_tests fuzz --label-regex '^fuzz$'
+}
+
 # shellcheck disable=SC2086  # lists
 {
   install_packages $klepto_packages
-  case $presets in *clang*) install_packages clang ;; esac
+  install_packages $klepto_test_packages
 }
 failed=
 for preset in $presets; do
   try "$preset" || failed="$failed $preset"
 done
+try_fuzz || failed="$failed fuzz"
 if [ -n "$failed" ]; then
-  [ "$presets" = release ] || complain "Failed:$failed"
+  complain "Failed:$failed"
   exit 1
 fi

@@ -53,6 +53,7 @@ std::optional<StepTotals> read_cell(const StepArea& area, const Buckets& buckets
   const auto sums = area.folded.read();
   if (!sums) return std::nullopt;
   const std::uint64_t folded = sums->version * StepArea::kRecent;
+  if (folded / StepArea::kRecent != sums->version) return std::nullopt;
   StepTotals out;
   const auto hits = buckets.read(&out.sketch);
   if (!hits) return std::nullopt;

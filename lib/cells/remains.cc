@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <set>
 
@@ -44,6 +45,19 @@ struct Cell {
   }
 };
 
+// Sums that executions can have, and a distribution of as many. Checks are no secret: what proves itself may still be
+// the work of someone who wants to do harm.
+bool possible(const StepTotals& totals) {
+  return totals.failed <= totals.count && totals.min <= totals.max && totals.max <= totals.total &&
+         totals.sketch.count() == totals.count;
+}
+
+// Whether the aggregator could still keep the sum: it holds integers of 64 bits with a sign.
+bool addable(const StepTotals& to, const StepTotals& more) {
+  constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
+  return more.count <= kMax - to.count && more.total <= kMax - to.total;
+}
+
 // Reads the areas of one run, each cell before its tables, and adds the cells up by step. Of a step that is not all
 // there nothing is told: its last snapshot knows more.
 class RunReader {
@@ -61,7 +75,12 @@ class RunReader {
       out_.counters.insert_or_assign(std::string(name), *value);
   }
 
-  void progress(std::unique_ptr<NumberArea> area) { out_.progress = number_in(area.get()); }
+  void progress(std::unique_ptr<NumberArea> area) {
+    out_.progress = number_in(area.get());
+    if (!out_.progress || (*out_.progress >= 0 && *out_.progress <= 1)) return;
+    out_.progress.reset();
+    ++out_.damaged;
+  }
 
   RunRemains finish() {
     end_cell();
@@ -83,7 +102,7 @@ class RunReader {
     }
     if (cell.area->elsewhere.load() != 0) {
       partial_.insert(step->first);
-    } else if (auto totals = cell.totals()) {
+    } else if (auto totals = cell.totals(); totals && possible(*totals) && addable(step->second, *totals)) {
       step->second.add(*std::move(totals));
     } else {
       ++out_.damaged;

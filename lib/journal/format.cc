@@ -8,8 +8,6 @@
 namespace kleptometrics::journal {
 namespace {
 
-constexpr std::size_t kCopyBytes = kHeadBytes / 2;
-
 // Offsets within a copy of the head.
 constexpr std::size_t kVersionAt = 8;
 constexpr std::size_t kPidAt = 12;
@@ -21,7 +19,6 @@ constexpr std::size_t kBootIdAt = 48;  // text, padded with zeros
 constexpr std::size_t kBootIdBytes = 64;
 constexpr std::size_t kProgramAt = kBootIdAt + kBootIdBytes;
 constexpr std::size_t kProgramBytes = 256;
-constexpr std::size_t kCrcAt = 1020;
 constexpr std::size_t kDroppedAt = 1024;  // changes in place, and so is not covered
 
 void put_text(char* at, std::size_t bytes_max, std::string_view text) noexcept {
@@ -31,7 +28,7 @@ void put_text(char* at, std::size_t bytes_max, std::string_view text) noexcept {
 std::string get_text(const char* at, std::size_t bytes_max) { return {at, ::strnlen(at, bytes_max)}; }
 
 void write_copy(const Head& head, char* out) noexcept {
-  std::memset(out, 0, kCopyBytes);
+  std::memset(out, 0, kHeadCopyBytes);
   std::memcpy(out, kMagic.data(), kMagic.size());
   put(out + kVersionAt, kVersion);
   put(out + kPidAt, head.producer.pid);
@@ -41,11 +38,11 @@ void write_copy(const Head& head, char* out) noexcept {
   put(out + kPidNamespaceAt, head.producer.pid_namespace);
   put_text(out + kBootIdAt, kBootIdBytes, head.producer.boot_id);
   put_text(out + kProgramAt, kProgramBytes, head.producer.program);
-  put(out + kCrcAt, crc32c(0, out, kCrcAt));
+  put(out + kHeadCrcAt, crc32c(0, out, kHeadCrcAt));
 }
 
 std::atomic_ref<std::uint64_t> dropped_in(char* head, std::size_t copy) noexcept {
-  return std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(head + copy * kCopyBytes + kDroppedAt));
+  return std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(head + copy * kHeadCopyBytes + kDroppedAt));
 }
 
 Head read_copy(const char* at) {
@@ -70,7 +67,7 @@ struct Copy {
 Copy look_at(const char* at) noexcept {
   Copy copy;
   copy.magic = std::string_view(at, kMagic.size()) == kMagic;
-  copy.whole = copy.magic && get<std::uint32_t>(at + kCrcAt) == crc32c(0, at, kCrcAt);
+  copy.whole = copy.magic && get<std::uint32_t>(at + kHeadCrcAt) == crc32c(0, at, kHeadCrcAt);
   copy.version = get<std::uint32_t>(at + kVersionAt);
   return copy;
 }
@@ -88,7 +85,7 @@ bool is_newer(const std::array<Copy, 2>& copies) noexcept {
 
 void write_head(const Head& head, char* out) noexcept {
   write_copy(head, out);
-  write_copy(head, out + kCopyBytes);
+  write_copy(head, out + kHeadCopyBytes);
 }
 
 void store_dropped(char* head, std::uint64_t count) noexcept {
@@ -99,14 +96,14 @@ void store_dropped(char* head, std::uint64_t count) noexcept {
 std::uint64_t read_dropped(std::string_view bytes) noexcept {
   if (bytes.size() < kHeadBytes) return 0;
   return std::min(get<std::uint64_t>(bytes.data() + kDroppedAt),
-                  get<std::uint64_t>(bytes.data() + kCopyBytes + kDroppedAt));
+                  get<std::uint64_t>(bytes.data() + kHeadCopyBytes + kDroppedAt));
 }
 
 HeadRead read_head(std::string_view bytes) {
   HeadRead read;
   std::array<Copy, 2> copies;
-  for (std::size_t i = 0; i < copies.size() && bytes.size() >= (i + 1) * kCopyBytes; ++i) {
-    const char* at = bytes.data() + i * kCopyBytes;
+  for (std::size_t i = 0; i < copies.size() && bytes.size() >= (i + 1) * kHeadCopyBytes; ++i) {
+    const char* at = bytes.data() + i * kHeadCopyBytes;
     copies[i] = look_at(at);
     read.keys[i] = get<Key>(at + kKeyAt);
     if (!copies[i].whole || copies[i].version != kVersion) continue;

@@ -23,6 +23,8 @@ inline constexpr std::uint32_t kLive = 0x4556494c;  // "LIVE"
 inline constexpr std::uint32_t kDead = 0x44414544;  // "DEAD"
 inline constexpr std::uint32_t kOpen = 0x4e45504f;  // "OPEN"
 inline constexpr std::uint32_t kFlagTerminal = 1;
+inline constexpr std::size_t kHeadCopyBytes = kHeadBytes / 2;
+inline constexpr std::size_t kHeadCrcAt = 1020;  // within a copy
 
 // Enters every CRC of a record, so that bytes of another journal, or of a payload, never pass for one of
 // ours.

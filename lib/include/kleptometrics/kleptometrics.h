@@ -216,9 +216,9 @@ class [[nodiscard]] StepTimer {
 // progress() and StepTimer::start(), which any thread may call.
 class [[nodiscard]] Run {
  public:
-  explicit Run(std::string_view job, RunOptions options = {}) noexcept;
+  [[nodiscard]] explicit Run(std::string_view job, RunOptions options = {}) noexcept;
   // With a client of your own. A Run that outlives its client ends without effect.
-  Run(Client& client, std::string_view job, RunOptions options = {}) noexcept;
+  [[nodiscard]] Run(Client& client, std::string_view job, RunOptions options = {}) noexcept;
   Run(Run&& other) noexcept;
   Run& operator=(Run&& other) noexcept;  // ends the run held so far
   ~Run();

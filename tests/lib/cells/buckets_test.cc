@@ -48,11 +48,11 @@ TEST_CASE("a table without room says so and stays as it is, and its copy in a la
   Words more(2 * Buckets::kWordsMin);
   const Buckets small = over(words);
   const Buckets large = over(more);
-  for (std::uint64_t key = 0; key < small.room(); ++key) CHECK(small.hit(37 * key, true) == Buckets::Hit::kNew);
-  CHECK(small.hit(37 * small.room(), false) == Buckets::Hit::kNoRoom);
+  for (std::uint64_t key = 0; key < small.room(); ++key) CHECK(small.hit(36 * key, true) == Buckets::Hit::kNew);
+  CHECK(small.hit(36 * small.room(), false) == Buckets::Hit::kNoRoom);
   CHECK(small.hit(0, false) == Buckets::Hit::kKnown);
   large.copy(small);
-  CHECK(large.hit(37 * small.room(), true) == Buckets::Hit::kNew);
+  CHECK(large.hit(36 * small.room(), true) == Buckets::Hit::kNew);
   Sketch from_small;
   Sketch from_large;
   CHECK(small.read(&from_small) == small.room() + 1);

@@ -1,6 +1,8 @@
 // What is found of a run in the journal of a program that died.
 #include "lib/cells/remains.h"
 
+#include <algorithm>
+#include <initializer_list>
 #include <memory>
 #include <random>
 #include <string>
@@ -159,6 +161,61 @@ TEST_CASE("damage is counted, never told as truth, and never a danger") {
     if (counter != left.counters.end()) CHECK(counter->second == 42);
   }
   CHECK(missing > 0);
+}
+
+// The areas of a program that lies, with checks as they should be.
+struct Liar : Program {
+  // `rounds` are folded, with these sums, and lie in buckets as `words` say.
+  void step(std::string_view path, std::uint64_t rounds, TwinSlots<StepArea::kSums>::Words sums,
+            std::initializer_list<std::uint64_t> words) {
+    auto* const area = reserve<StepArea>(*journal, {AreaKind::kStepCell, 0, ++cells, kRun, path});
+    REQUIRE(area != nullptr);
+    area->folded.write(rounds, sums);
+    area->table = 1;
+    auto* const table = reserve_words(*journal, {AreaKind::kTable, 1, cells, kRun, {}}, Buckets::kWordsMin);
+    REQUIRE(table != nullptr);
+    std::copy(words.begin(), words.end(), table);
+  }
+  static constexpr std::uint64_t hits(std::uint64_t key, std::uint64_t count) { return (3 * key << 50U) + count; }
+  std::uint64_t cells = 0;
+};
+
+TEST_CASE("a step whose sums no executions can have is left out and counted, and costs no other") {
+  Liar liar;
+  const auto words = {Liar::hits(5, 32)};
+  liar.step("honest", 1, {1, 200, 0, 20}, words);
+  liar.step("failed more often than it ran", 1, {33, 200, 0, 20}, words);
+  liar.step("shortest above longest", 1, {0, 200, 20, 10}, words);
+  liar.step("longest above total", 1, {0, 20, 0, 30}, words);
+  liar.step("fewer than it ran", 2, {0, 200, 0, 20}, words);
+  const RunRemains left = liar.left();
+  REQUIRE(left.steps.size() == 1);
+  CHECK(left.steps[0].first == "honest");
+  CHECK(left.damaged == 4);
+}
+
+TEST_CASE("counts that run over 64 bits do not pass for those of a step") {
+  Liar liar;
+  liar.step("wraps", (std::uint64_t{1} << 59U) + 1, {0, 20, 0, 20}, {Liar::hits(1, 32)});
+  const RunRemains left = liar.left();
+  CHECK(left.steps.empty());
+  CHECK(left.damaged == 1);
+}
+
+TEST_CASE("cells that together exceed what can be kept are left out and counted") {
+  Liar liar;
+  for (int i = 0; i < 2; ++i) liar.step("long", 1, {0, INT64_MAX, 1, INT64_MAX}, {Liar::hits(5, 32)});
+  const RunRemains left = liar.left();
+  CHECK(left.steps.empty());
+  CHECK(left.damaged == 1);
+}
+
+TEST_CASE("progress beyond its end is left out and counted") {
+  Program program;
+  NumberCell progress(*program.journal, number(AreaKind::kProgress, {}));
+  progress.set(1.5);
+  CHECK_FALSE(program.left().progress.has_value());
+  CHECK(program.left().damaged == 1);
 }
 
 }  // namespace

@@ -1,0 +1,65 @@
+// A corpus that its readers no longer understand would fuzz nothing but their first line, and never say so. Where a
+// test here fails after a change of a format, fuzz_make_corpus makes the seeds anew.
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "aggregator/wire/wire.h"
+#include "lib/cells/remains.h"
+#include "lib/journal/journal.h"
+#include "tests/fuzz/seeds.h"
+#include "tests/support/catch.h"
+
+namespace kleptometrics::fuzz {
+namespace {
+
+std::map<std::string, std::string> whole_files_of(const char* corpus) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(KLEPTO_CORPUS) / corpus)) {
+    std::ifstream in(entry.path(), std::ios::binary);
+    const std::string name = entry.path().filename();
+    if (name.rfind(kWholePrefix, 0) == 0) files[name].assign(std::istreambuf_iterator<char>(in), {});
+  }
+  return files;
+}
+
+TEST_CASE("the seeds of journals are read without damage, and reach records, steps, counters and progress") {
+  std::size_t records = 0;
+  cells::RunRemains most;
+  for (const auto& [name, bytes] : whole_files_of("journal")) {
+    INFO(name);
+    journal::Contents contents;
+    REQUIRE(journal::parse(bytes, &contents) == journal::ReadError::kNone);
+    CHECK(contents.damaged == 0);
+    records += contents.records.size();
+    if (contents.areas.empty()) continue;
+    const Uuid run = cells::AreaName::parse(contents.areas.front().fixed).value().run;
+    const cells::RunRemains left = cells::Remains(contents.areas).of(run);
+    CHECK(left.damaged == 0);
+    if (left.steps.size() >= most.steps.size()) most = left;
+  }
+  CHECK(records > 8);
+  REQUIRE(most.steps.size() == 2);
+  CHECK(most.steps[0].second.count == 81);
+  CHECK(most.counters.size() == 1);
+  CHECK(most.progress == 0.75);
+}
+
+TEST_CASE("the seeds of pushes are let in, every run of them") {
+  std::size_t runs = 0;
+  for (const auto& [name, bytes] : whole_files_of("push")) {
+    INFO(name);
+    const auto decoded = aggregator::wire::decode_push(bytes);
+    REQUIRE(decoded.ok());
+    for (const auto& each : *decoded) CHECK(std::holds_alternative<aggregator::Run>(each));
+    runs += decoded->size();
+  }
+  CHECK(runs >= 7);
+}
+
+}  // namespace
+}  // namespace kleptometrics::fuzz

@@ -118,6 +118,8 @@ Json run_of(const Run& run, Steps steps) {
   put_text(json, "program", run.program);
   put_text(json, "version", run.version);
   put_text(json, "build_id", run.build_id);
+  put_text(json, "boot_id", run.boot_id);
+  if (run.dropped != 0) json["dropped"] = run.dropped;
   return json;
 }
 

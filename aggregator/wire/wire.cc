@@ -1,5 +1,4 @@
-// The way out: runs and the answers to pushes, as bytes. decode.cc is the way in, answers.cc what questions are
-// answered with.
+// The way out: runs, and the answers to pushes. decode.cc is the way in.
 #include "aggregator/wire/wire.h"
 
 #include <google/protobuf/arena.h>

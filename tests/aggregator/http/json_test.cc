@@ -238,7 +238,7 @@ TEST_CASE("a patch takes what may change and names what may not") {
 TEST_CASE("statistics are written as numbers, and what is not known is left out") {
   stats::Stats none;
   none.failed = 2;
-  const std::string empty = stats_json(none, "j", "duration", "");
+  const std::string empty = stats_json(none, {"j", "duration", ""});
   CHECK(at(empty, "/job") == "j");
   CHECK(at(empty, "/measure") == "duration");
   CHECK(at(empty, "/step") == "absent");
@@ -251,7 +251,7 @@ TEST_CASE("statistics are written as numbers, and what is not known is left out"
   some.mean = std::numeric_limits<double>::infinity();
   some.high = stats::Extreme{1.25, *Uuid::parse(kAnId), kStart};
   some.success_rate = 0.5;
-  const std::string json = stats_json(some, "j", "duration", "load");
+  const std::string json = stats_json(some, {"j", "duration", "load"});
   CHECK(at(json, "/step") == "load");
   CHECK(at(json, "/median") == "90");
   CHECK(at(json, "/mean") == "absent");

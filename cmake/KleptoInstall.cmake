@@ -1,9 +1,10 @@
 # What `cmake --install` puts where, and the CMake package `kleptometrics`:
 #
 #   find_package(kleptometrics REQUIRED)
-#   target_link_libraries(my_batch_program PRIVATE kleptometrics::client)
+#   target_link_libraries(my_batch_program PRIVATE kleptometrics::client)   # times runs
+#   target_link_libraries(my_batch_program PRIVATE kleptometrics::query)    # asks the aggregator about them
 #
-# The client library is static, so the package also carries the project's own libraries that it is made of. They have no
+# Both libraries are static, so the package also carries the project's own libraries that they are made of. Those have no
 # headers there and are of no use by themselves.
 include(CMakePackageConfigHelpers)
 

@@ -59,8 +59,8 @@ std::optional<RankTest> mann_whitney(std::vector<double> window, std::vector<dou
   std::sort(baseline.begin(), baseline.end());
   const auto m = static_cast<double>(window.size());
   const auto n = static_cast<double>(baseline.size());
-  double u = 0;           // pairs in which the window's value is above, ties half
-  double ties = 0;        // sum of t^3 - t over groups of t equal values
+  double u = 0;     // pairs in which the window's value is above, ties half
+  double ties = 0;  // sum of t^3 - t over groups of t equal values
   for (std::size_t at = 0, b = 0; at < window.size() || b < baseline.size();) {
     const double value = at == window.size()    ? baseline[b]
                          : b == baseline.size() ? window[at]

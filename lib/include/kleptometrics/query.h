@@ -1,9 +1,11 @@
 // kleptometrics::query: asks kleptometricsd what it knows, and answers in plain structs. A second, small library beside
 // the one that times runs; link kleptometrics::query. For programs that act on their own history:
 //
-//   const kleptometrics::query::Aggregator aggregator;                  // found as the client library finds it
-//   if (const auto stats = aggregator.stats("nightly-billing")) {       // false: stats.error() says why not
-//     if (stats->count >= 20) options.max_duration = seconds_of(1.5 * *stats->p95);
+//   const kleptometrics::query::Aggregator aggregator;               // found as the client library finds it
+//   const auto stats = aggregator.stats("nightly-billing");          // false: stats.error() says why not
+//   if (stats && stats->count >= 20) {
+//     const std::chrono::duration<double> limit(1.5 * *stats->p95);  // seconds
+//     options.max_duration = std::chrono::duration_cast<kleptometrics::Duration>(limit);
 //   }
 //
 // NOTHING HERE THROWS, also not in a program built without exceptions: a call answers with a Result, which holds what
@@ -46,7 +48,8 @@ struct Error {
   std::string field;   // the parameter at fault; empty: none
 };
 
-// What a call answers: a T, or an Error. Test it before use. One thread at a time, as any value.
+// What a call answers: a T, or an Error. Test it before use, and keep it for as long as its value is looked at: a loop
+// over `aggregator.runs()->runs` would run over what is gone. One thread at a time, as any value.
 template <typename T>
 class [[nodiscard]] Result {
  public:

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
 #include <set>
-#include <tuple>
 #include <utility>
 
 #include "aggregator/stats/explain.h"

@@ -35,11 +35,12 @@ std::string seconds_text(double seconds) {
   return three_digits(seconds / 3600) + " h";
 }
 
-// `+41 %`, `-3.2 %`, `no change`.
+// `+41 %`, `-3.2 %`, `12.5 times as much`, `no change`.
 std::string change_text(double ratio) {
   const double percent = (ratio - 1) * 100;
   if (std::abs(percent) < 0.05) return "no change";
   const std::string digits = fixed(std::abs(percent), std::abs(percent) < 9.95 ? 1 : 0);
+  if (ratio >= 10) return three_digits(ratio) + " times as much";
   return (percent < 0 ? "-" : "+") + digits + " %";
 }
 

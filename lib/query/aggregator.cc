@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <exception>
+#include <new>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "kleptometrics/query.h"

@@ -242,7 +242,7 @@ TEST_CASE("one step, or another measure, is compared by itself") {
   CHECK(of_step.total.window.median == 20.0);
   CHECK(of_step.steps.empty());
   const Comparison of_counter = counter.comparer.finish();
-  CHECK(of_counter.total.explanation == "median 1.23457e+06 against 1000 over 6 runs, +123357 %, p = 0.0013: slower");
+  CHECK(of_counter.total.explanation == "median 1.23457e+06 against 1000 over 6 runs, 1235 times as much, p = 0.0013: slower");
   CHECK(of_counter.steps.empty());
 }
 

@@ -9,13 +9,13 @@
 
 #include "kleptometrics/query.h"
 #include "kleptometrics/v1/query.pb.h"
-#include "tests/lib/query/peer.h"
+#include "tests/fakes/peer.h"
 #include "tests/support/catch.h"
 
 namespace kleptometrics::query {
 namespace {
 
-using tests::Peer;
+using fakes::Peer;
 
 std::string http(int status, const std::string& body, const std::string& type = "application/x-protobuf") {
   return "HTTP/1.1 " + std::to_string(status) + " Some Reason\r\nContent-Type: " + type +

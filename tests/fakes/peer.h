@@ -16,7 +16,7 @@
 #include "lib/base/mutex.h"
 #include "tests/support/temp_dir.h"
 
-namespace kleptometrics::tests {
+namespace kleptometrics::fakes {
 
 class Peer {
  public:
@@ -81,7 +81,7 @@ class Peer {
     while (after_ == After::kHang && !stop_) ::poll(nullptr, 0, 5);
   }
 
-  const TempDir dir_;
+  const tests::TempDir dir_;
   const std::string answer_;
   const After after_;
   int listener_ = -1;
@@ -91,4 +91,4 @@ class Peer {
   std::thread thread_;
 };
 
-}  // namespace kleptometrics::tests
+}  // namespace kleptometrics::fakes

@@ -10,7 +10,6 @@ namespace {
 
 constexpr Nanos kSecond = kNanosPerSecond;
 constexpr Nanos kNanosMax = std::numeric_limits<Nanos>::max();
-constexpr Nanos kNanosMin = std::numeric_limits<Nanos>::min();
 
 TEST_CASE("every form of RFC 3339 is read") {
   struct Case {

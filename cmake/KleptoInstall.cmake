@@ -1,16 +1,17 @@
 # What `cmake --install` puts where, and the CMake package `kleptometrics`:
 #
 #   find_package(kleptometrics REQUIRED)
-#   target_link_libraries(my_batch_program PRIVATE kleptometrics::client)
+#   target_link_libraries(my_batch_program PRIVATE kleptometrics::client)   # times runs
+#   target_link_libraries(my_batch_program PRIVATE kleptometrics::query)    # asks the aggregator about them
 #
-# The client library is static, so the package also carries the project's own libraries that it is made of. They have no
+# Both libraries are static, so the package also carries the project's own libraries that they are made of. Those have no
 # headers there and are of no use by themselves.
 include(CMakePackageConfigHelpers)
 
 set(klepto_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/kleptometrics")
 
 if(TARGET klepto_client)
-  install(TARGETS klepto_client klepto_base klepto_sketch klepto_journal klepto_cells klepto_proto
+  install(TARGETS klepto_client klepto_query klepto_base klepto_http klepto_sketch klepto_journal klepto_cells klepto_proto
     EXPORT kleptometricsTargets
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT development)
   install(EXPORT kleptometricsTargets

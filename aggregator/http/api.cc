@@ -6,8 +6,10 @@
 
 #include "aggregator/base/log.h"
 #include "aggregator/http/handlers/handlers.h"
+#include "aggregator/http/media_type.h"
 #include "aggregator/http/problem.h"
 #include "aggregator/http/query_parameters.h"
+#include "aggregator/wire/answers.h"
 #include "lib/base/limits.h"
 
 namespace kleptometrics::aggregator::http {
@@ -19,6 +21,16 @@ Handler plain(Handler handler) {
     if (const auto error = QueryParameters(request, 0).error()) return problem(*error);
     return handler(request);
   };
+}
+
+// A problem as the message that a reader of messages expects.
+Response in_form(const Request& request, Response response) {
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (!response.problem || !reads || !asks_for(request, kProtobuf)) return response;
+  const Problem& problem = *response.problem;
+  response.content_type = kProtobuf;
+  response.body = wire::encode_problem(problem.status, problem.title, problem.detail, problem.field);
+  return response;
 }
 
 }  // namespace
@@ -33,6 +45,8 @@ Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& c
   router_.add("POST", "/api/v1/jobs/{job}/runs", plain([&](const Request& r) { return report_run(r, committer); }));
   router_.add("GET", "/api/v1/jobs/{job}/runs", [&](const Request& r) { return list_runs(r, query, clock); });
   router_.add("GET", "/api/v1/jobs/{job}/stats", [&](const Request& r) { return get_stats(r, query, clock); });
+  router_.add("GET", "/api/v1/jobs/{job}/history", [&](const Request& r) { return get_history(r, query, clock); });
+  router_.add("GET", "/api/v1/jobs/{job}/compare", [&](const Request& r) { return get_compare(r, query, clock); });
   router_.add("GET", "/-/healthy", plain([&](const Request&) { return healthy(committer); }));
   router_.add("GET", "/-/ready", plain([&](const Request&) { return ready(committer, store); }));
 }
@@ -41,10 +55,10 @@ Response Api::handle(const Request& request) const try {
   if (request.body.size() > limits::body_bytes_max) {
     return problem(413, "the body has more than " + std::to_string(limits::body_bytes_max) + " bytes");
   }
-  return router_.route(request);
+  return in_form(request, router_.route(request));
 } catch (const std::exception& error) {
   log_error(request.method + " " + request.path + " failed: " + error.what());
-  return problem(500, "an error of the server; its log says more");
+  return in_form(request, problem(500, "an error of the server; its log says more"));
 }
 
 }  // namespace kleptometrics::aggregator::http

@@ -13,6 +13,8 @@
 #include "aggregator/ingest/push.h"
 #include "aggregator/model/run.h"
 #include "aggregator/query/query.h"
+#include "aggregator/stats/compare.h"
+#include "aggregator/stats/history.h"
 #include "aggregator/stats/stats.h"
 
 namespace kleptometrics::aggregator::http {
@@ -27,9 +29,12 @@ std::string run_json(const Run& run, Steps steps = Steps::kWith);
 std::string runs_json(const std::vector<Run>& runs, std::string_view next_page_token);
 std::string job_json(const query::JobView& job);
 std::string jobs_json(const std::vector<query::JobView>& jobs, std::string_view next_page_token);
-// `job`, `measure` (as asked for) and, unless empty, `step` are repeated at the head of the answer.
-std::string stats_json(const stats::Stats& stats, std::string_view job, std::string_view measure,
-                       std::string_view step);
+// The subject is repeated at the head of these answers; `step` unless empty.
+std::string stats_json(const stats::Stats& stats, const stats::Subject& subject);
+// `bucket` and `timezone` as asked for.
+std::string history_json(const stats::History& history, const stats::Subject& subject, std::string_view bucket,
+                         std::string_view timezone);
+std::string comparison_json(const stats::Comparison& comparison, const stats::Subject& subject);
 std::string batch_json(const BatchResult& result);
 // RFC 9457. `field` empty: no field is at fault.
 std::string problem_json(int status, std::string_view title, std::string_view detail, std::string_view field);

@@ -93,6 +93,8 @@ constexpr Field<ReportRun> kRunFields[] = {
     {"program", [](const Value& v, ReportRun& r) { r.run.program = v.text(); }},
     {"version", [](const Value& v, ReportRun& r) { r.run.version = v.text(); }},
     {"build_id", [](const Value& v, ReportRun& r) { r.run.build_id = v.text(); }},
+    {"boot_id", [](const Value& v, ReportRun& r) { r.run.boot_id = v.text(); }},
+    {"dropped", [](const Value& v, ReportRun& r) { r.run.dropped = v.count(); }},
 };
 
 constexpr Field<PatchRun> kPatchFailureFields[] = {

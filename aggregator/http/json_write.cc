@@ -118,6 +118,8 @@ Json run_of(const Run& run, Steps steps) {
   put_text(json, "program", run.program);
   put_text(json, "version", run.version);
   put_text(json, "build_id", run.build_id);
+  put_text(json, "boot_id", run.boot_id);
+  if (run.dropped != 0) json["dropped"] = run.dropped;
   return json;
 }
 
@@ -148,6 +150,33 @@ void put_stats(Json& json, const stats::Stats& stats) {
   json["missed"] = stats.missed;
   put_number(json, "success_rate", stats.success_rate);
   json["quantile_error"] = number(stats.quantile_error);
+}
+
+Json subject_of(const stats::Subject& subject) {
+  Json json = Json::object();
+  json["job"] = subject.job;
+  json["measure"] = subject.measure;
+  if (!subject.step.empty()) json["step"] = subject.step;
+  return json;
+}
+
+Json bucket_of(const stats::Bucket& bucket) {
+  Json json = Json::object();
+  json["start"] = instant_text(bucket.start);
+  json["end"] = instant_text(bucket.end);
+  put_stats(json, bucket.stats);
+  return json;
+}
+
+void put_difference(Json& json, const stats::Difference& difference) {
+  put_stats(json["window"] = Json::object(), difference.window);
+  put_stats(json["baseline"] = Json::object(), difference.baseline);
+  put_number(json, "median_ratio", difference.median_ratio);
+  put_number(json, "p95_ratio", difference.p95_ratio);
+  put_number(json, "probability_slower", difference.probability_slower);
+  put_number(json, "p_value", difference.p_value);
+  json["verdict"] = stats::name_of(difference.verdict);
+  json["explanation"] = difference.explanation;
 }
 
 // A list is put together as text: a page of big runs never stands in memory twice over as a tree.
@@ -185,13 +214,36 @@ std::string jobs_json(const std::vector<query::JobView>& jobs, std::string_view 
   return list_of("jobs", jobs, next_page_token, job_json);
 }
 
-std::string stats_json(const stats::Stats& stats, std::string_view job, std::string_view measure,
-                       std::string_view step) {
-  Json json = Json::object();
-  json["job"] = job;
-  json["measure"] = measure;
-  if (!step.empty()) json["step"] = step;
+std::string stats_json(const stats::Stats& stats, const stats::Subject& subject) {
+  Json json = subject_of(subject);
   put_stats(json, stats);
+  return text_of(json);
+}
+
+std::string history_json(const stats::History& history, const stats::Subject& subject, std::string_view bucket,
+                         std::string_view timezone) {
+  Json head = subject_of(subject);
+  head["bucket"] = bucket;
+  head["timezone"] = timezone;
+  std::string text = text_of(head);
+  text.back() = ',';
+  text += list_of("buckets", history.buckets, {}, [](const stats::Bucket& one) {
+            return text_of(bucket_of(one));
+          }).substr(1);
+  text.pop_back();
+  if (history.peak) text += ",\"peak\":" + text_of(bucket_of(history.buckets[*history.peak]));
+  if (history.low) text += ",\"low\":" + text_of(bucket_of(history.buckets[*history.low]));
+  return text + "}";
+}
+
+std::string comparison_json(const stats::Comparison& comparison, const stats::Subject& subject) {
+  Json json = subject_of(subject);
+  put_difference(json, comparison.total);
+  Json& steps = json["steps"] = Json::array();
+  for (const stats::Difference& step : comparison.steps) {
+    Json& entry = steps.emplace_back(Json{{"step", step.step}});
+    put_difference(entry, step);
+  }
   return text_of(json);
 }
 

@@ -17,6 +17,20 @@ inline constexpr std::string_view kProtobuf = "application/x-protobuf";
 // True if `Accept` names the type itself; wildcards and weights are not looked at.
 bool asks_for(const Request& request, std::string_view type);
 
+// 200 with the answer in the form that the request asks for: a message of query.proto where `Accept` names protobuf,
+// else JSON. Only that one is made.
+template <typename Json, typename Message>
+Response answer(const Request& request, Json json, Message message) {
+  Response response;
+  if (asks_for(request, kProtobuf)) {
+    response.content_type = kProtobuf;
+    response.body = message();
+  } else {
+    response.body = json();
+  }
+  return response;
+}
+
 // 415 unless the body is of one of the types. An empty body may come without a type.
 std::optional<Response> refuse_content(const Request& request, std::initializer_list<std::string_view> types);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,11 +21,19 @@ struct Request {
   std::map<std::string, std::string, std::less<>> path_parameters;  // by the router: {job}, {id}
 };
 
+// What an answer of 400 and above says (RFC 9457).
+struct Problem {
+  int status = 500;
+  std::string title, detail;
+  std::string field;  // at fault; may be empty
+};
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
+  std::optional<Problem> problem;  // where the body is one: so that it can be told in another form
 };
 
 }  // namespace kleptometrics::aggregator::http

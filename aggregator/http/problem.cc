@@ -66,6 +66,7 @@ Response problem(int status, std::string_view detail, std::string_view field) {
   Response response;
   response.status = status;
   response.content_type = "application/problem+json";
+  response.problem = Problem{status, std::string(title_of(status)), std::string(detail), std::string(field)};
   response.body = problem_json(status, title_of(status), detail, field);
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;

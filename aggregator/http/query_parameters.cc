@@ -50,6 +50,17 @@ std::optional<std::string> QueryParameters::text(std::string_view name) {
   return *value;
 }
 
+std::uint64_t QueryParameters::count(std::string_view name, std::uint64_t otherwise) {
+  const std::string* value = find(name);
+  if (value == nullptr) return otherwise;
+  std::uint64_t count = 0;
+  const char* end = value->data() + value->size();
+  const auto [stop, error] = std::from_chars(value->data(), end, count);
+  if (error == std::errc() && stop == end && count >= 1) return count;
+  fail(name, std::string(name) + " must be a whole number from 1 on, got " + aggregator::quoted(*value));
+  return otherwise;
+}
+
 std::size_t QueryParameters::limit() {
   const std::string* value = find("limit");
   if (value == nullptr) return limit_default;

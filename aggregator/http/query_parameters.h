@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -29,6 +30,10 @@ class QueryParameters {
 
   // The parameter as it stands; nullopt if not given. Given but empty is an error.
   std::optional<std::string> text(std::string_view name);
+  // An RFC 3339 instant, or a length before now.
+  std::optional<Nanos> instant(std::string_view name);
+  // A whole number from 1 on; `otherwise` if not given.
+  std::uint64_t count(std::string_view name, std::uint64_t otherwise);
   // `limit`: 1 to 1000, by default 50.
   std::size_t limit();
   // `page_token` of a list of runs, or of jobs.
@@ -45,7 +50,6 @@ class QueryParameters {
 
  private:
   const std::string* find(std::string_view name);
-  std::optional<Nanos> instant(std::string_view name);
   void select_labels(RunFilter& filter);
 
   const Request& request_;

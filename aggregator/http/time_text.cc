@@ -68,11 +68,6 @@ std::optional<Nanos> combine(std::int64_t seconds, Nanos fraction) {
   return nanos;
 }
 
-std::string padded(std::uint64_t value, std::size_t width) {
-  std::string digits = std::to_string(value);
-  return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
-}
-
 std::int64_t floor_divide(std::int64_t value, std::int64_t by) { return value / by - (value % by < 0 ? 1 : 0); }
 
 // Seconds east of UTC; the scanner stands at `Z` or at a sign.
@@ -112,24 +107,6 @@ std::int64_t unit_seconds(char unit) {
 }
 
 }  // namespace
-
-std::string instant_text(Nanos at) {
-  const std::int64_t seconds = floor_divide(at, kNanosPerSecond);
-  const Nanos remainder = at % kNanosPerSecond;  // of the sign of `at`
-  const auto fraction = static_cast<std::uint64_t>(remainder < 0 ? remainder + kNanosPerSecond : remainder);
-  const std::int64_t day = floor_divide(seconds, kSecondsPerDay);
-  const auto within_day = static_cast<std::uint64_t>(seconds - day * kSecondsPerDay);
-  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(day))};
-  std::string text = padded(static_cast<std::uint64_t>(static_cast<int>(date.year())), 4) + "-" +
-                     padded(static_cast<unsigned>(date.month()), 2) + "-" +
-                     padded(static_cast<unsigned>(date.day()), 2) + "T" + padded(within_day / 3600, 2) + ":" +
-                     padded(within_day / 60 % 60, 2) + ":" + padded(within_day % 60, 2);
-  if (fraction != 0) {
-    text += "." + padded(fraction, kFractionDigitsMax);
-    text.erase(text.find_last_not_of('0') + 1);
-  }
-  return text + "Z";
-}
 
 std::optional<Nanos> parse_instant(std::string_view text) {
   Scanner scanner(text);

@@ -1,19 +1,16 @@
-// Times as the API spells them: instants in RFC 3339, lengths such as `36h`, durations as numbers of seconds.
-// Used by the JSON and by the query parameters. Pure: the present is a parameter, so tests are arithmetic.
+// Times as the API spells them: instants in RFC 3339 (written by lib/base/instant.h), lengths such as `36h`, durations
+// as numbers of seconds. Used by the JSON and by the query parameters. Pure: the present is a parameter, so tests are
+// arithmetic.
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include "lib/base/clock.h"
+#include "lib/base/instant.h"
 
 namespace kleptometrics::aggregator::http {
-
-// RFC 3339 in UTC, with as many fractional digits as needed: `2026-01-31T08:00:00Z`,
-// `2026-01-31T08:00:00.5Z`.
-std::string instant_text(Nanos at);
 
 // Reads any date-time of RFC 3339, section 5.6: offsets, either case of T and Z, up to nine fractional
 // digits; a leap second (23:59:60 UTC) is the second after it. nullopt for everything else, and for years

@@ -127,6 +127,8 @@ void keep_program(Run& run, const Run& stored) {
   fill(run.program, stored.program);
   fill(run.version, stored.version);
   fill(run.build_id, stored.build_id);
+  fill(run.boot_id, stored.boot_id);
+  if (run.dropped == 0) run.dropped = stored.dropped;
 }
 
 // `run`, with everything that it leaves out as it is in `stored`.

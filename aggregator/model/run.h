@@ -98,6 +98,8 @@ struct Run {
   std::string program;
   std::string version;
   std::string build_id;
+  std::string boot_id;        // of the machine's boot that the pid is one of
+  std::uint64_t dropped = 0;  // snapshots, of any run, that the program's client had lost by then
   Annotations annotations;
   bool operator==(const Run&) const = default;
 

@@ -209,7 +209,9 @@ Fault check_program(const Run& run) {
   if (auto error = check_text("host", run.host, limits::text_bytes_max)) return error;
   if (auto error = check_text("program", run.program, limits::text_bytes_max)) return error;
   if (auto error = check_text("version", run.version, limits::text_bytes_max)) return error;
-  return check_text("build_id", run.build_id, limits::text_bytes_max);
+  if (auto error = check_text("build_id", run.build_id, limits::text_bytes_max)) return error;
+  if (auto error = check_text("boot_id", run.boot_id, limits::text_bytes_max)) return error;
+  return check_amount("dropped", run.dropped);
 }
 
 bool alphanumeric(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@
 
 #include "absl/status/statusor.h"
 #include "aggregator/model/run.h"
+#include "aggregator/query/calendar.h"
+#include "aggregator/stats/compare.h"
+#include "aggregator/stats/history.h"
 #include "aggregator/stats/stats.h"
 #include "aggregator/store/store.h"
 
@@ -54,6 +58,30 @@ struct StatsRequest {
   std::vector<State> outcomes = {State::kSucceeded};
 };
 
+struct HistoryRequest {
+  StatsRequest of;  // measured in every bucket
+  Calendar calendar;
+  std::uint64_t min_count = 1;  // values that a bucket needs to be the peak or the low
+};
+
+// Runs that the comparison takes where no time says which.
+inline constexpr std::size_t kWindowRuns = 30;
+inline constexpr std::size_t kBaselineRuns = 200;
+
+// The window is what `filter` selects of the runs that succeeded. Without `since` it is the last kWindowRuns of them
+// before `until`, and behind the baseline where that is given and lies before.
+//
+// The baseline is chosen by the rest of the filter: from baseline_since to baseline_until. Without baseline_until it
+// ends where the window begins; without baseline_since it is the last kBaselineRuns runs before its end.
+struct CompareRequest {
+  RunFilter filter;  // `job` set; `states` is not looked at
+  std::optional<Nanos> baseline_since, baseline_until;
+  stats::Measure measure;
+  std::string step;
+};
+// A run must not be on both sides: which parameter says so, of those that are given. nullopt if none does.
+std::optional<FieldError> overlap(const CompareRequest& request);
+
 // Any thread. NotFound where the job or run is unknown; a job exists if it has any run. Borrows the store.
 class Query {
  public:
@@ -68,6 +96,10 @@ class Query {
   // `filter.job` set: NotFound if there is no such job.
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after, std::size_t limit);
   absl::StatusOr<stats::Stats> stats(const StatsRequest& request);
+  // From single runs, so exact; as many buckets at most as there are runs.
+  absl::StatusOr<stats::History> history(const HistoryRequest& request);
+  // Requires !overlap(request).
+  absl::StatusOr<stats::Comparison> compare(const CompareRequest& request);
 
  private:
   absl::StatusOr<bool> known(const std::string& job);

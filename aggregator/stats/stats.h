@@ -50,6 +50,11 @@ struct Stats {
   double quantile_error = 0;           // guaranteed relative error of the quantiles; 0: exact
 };
 
+// What statistics are about, as asked for; empty `step`: whole runs. Answers repeat it. Borrows.
+struct Subject {
+  std::string_view job, measure, step;
+};
+
 // Adds runs one by one; runs that have not ended are passed over (DESIGN.md: a run enters the statistics when
 // it becomes terminal). Quantile q is the value at rank ceil(q n) of the n values in order; stddev is that of
 // the population; the mean of times is exact integer nanoseconds summed in 128 bits. Keeps 32 bytes a value.

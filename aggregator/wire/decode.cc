@@ -191,10 +191,12 @@ class RunReader {
     if (used.has_read_bytes()) run_.resources.read_bytes = used.read_bytes();
     if (used.has_write_bytes()) run_.resources.write_bytes = used.write_bytes();
     run_.pid = in_.pid();
+    run_.dropped = in_.dropped();
     return read_text("host", in_.host(), limits::text_bytes_max, run_.host) &&
            read_text("program", in_.program(), limits::text_bytes_max, run_.program) &&
            read_text("version", in_.version(), limits::text_bytes_max, run_.version) &&
-           read_text("build_id", in_.build_id(), limits::text_bytes_max, run_.build_id);
+           read_text("build_id", in_.build_id(), limits::text_bytes_max, run_.build_id) &&
+           read_text("boot_id", in_.boot_id(), limits::text_bytes_max, run_.boot_id);
   }
 
   const v1::PushRequest& request_;

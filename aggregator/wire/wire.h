@@ -1,7 +1,7 @@
 // The only room where protobuf and the model meet: ingest decodes pushes with it, the stores keep runs as
-// its bytes. Generated headers are included by its .cc files alone. Pure functions of their arguments: any
-// thread, nothing kept between calls. Bytes come from strangers; whatever they hold, the answer is a value or
-// an error, in time and memory bounded by their length and the limits.
+// its bytes. No other room includes a generated header, or one of ours that does. Pure functions of their arguments:
+// any thread, nothing kept between calls. Bytes come from strangers; whatever they hold, the answer is a value or an
+// error, in time and memory bounded by their length and the limits.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ namespace kleptometrics::aggregator::wire {
 
 // Canonical bytes of one run: a PushRequest that holds it alone, strings interned in order of first use,
 // fields in order of their numbers (strings are used in that order too: job, labels, counters, steps, host,
-// …). Equal runs give equal bytes, in every build that knows the same fields.
+// … boot id). Equal runs give equal bytes, in every build that knows the same fields.
 std::string encode_run(const Run& run);
 // The two parts of a run that merge apart, each in the same form as if the run held nothing else: the last
 // keys of the merge orders, and how a store keeps a run. No annotations: no bytes. Of a run without them

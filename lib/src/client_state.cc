@@ -1,7 +1,6 @@
 #include "lib/src/client_state.h"
 
 #include <pthread.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "lib/base/fork.h"
 #include "lib/base/places.h"
+#include "lib/http/endpoint.h"
 #include "lib/src/process.h"
 #include "lib/src/run_state.h"
 #include "lib/src/ticks.h"
@@ -25,29 +25,17 @@ constexpr Nanos kTellEvery = 60 * kNanosPerSecond;
 constexpr std::size_t kCallsMax = 1000;
 constexpr Nanos kSlowHook = kNanosPerSecond;
 
-bool is_socket(const std::string& path) {
-  struct stat info {};
-  return !path.empty() && ::stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
-}
-
-std::string found_endpoint() {
-  if (std::string endpoint = places::environment("KLEPTO_ENDPOINT"); !endpoint.empty()) return endpoint;
-  if (std::string socket = places::user_socket(); is_socket(socket)) return "unix:" + socket;
-  if (is_socket(places::kSystemSocket)) return std::string("unix:") + places::kSystemSocket;
-  return std::string("http://") + places::kDefaultListen;
-}
-
 std::string found_spool(const std::string& endpoint) {
   if (std::string dir = places::environment("KLEPTO_SPOOL_DIR"); !dir.empty()) return dir;
   const bool of_system = endpoint == std::string("unix:") + places::kSystemSocket;
   // An aggregator that root runs is the system's, and watches the system's spool.
-  if (of_system || (::geteuid() == 0 && !is_socket(places::user_socket())))
+  if (of_system || (::geteuid() == 0 && !http::is_socket(places::user_socket())))
     return places::system_spool_dir(::geteuid());
   return places::user_spool_dir();
 }
 
 ClientOptions completed(ClientOptions options) {
-  if (options.endpoint.empty()) options.endpoint = found_endpoint();
+  if (options.endpoint.empty()) options.endpoint = http::found_endpoint();
   if (options.spool_dir.empty()) options.spool_dir = found_spool(options.endpoint);
   if (options.api_key.empty()) options.api_key = places::environment("KLEPTO_API_KEY");
   options.flush_timeout = std::max(options.flush_timeout, Duration::zero());

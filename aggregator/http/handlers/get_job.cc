@@ -1,5 +1,7 @@
 #include "aggregator/http/handlers/handlers.h"
 #include "aggregator/http/json.h"
+#include "aggregator/http/media_type.h"
+#include "aggregator/http/messages.h"
 #include "aggregator/http/problem.h"
 
 namespace kleptometrics::aggregator::http {
@@ -7,9 +9,8 @@ namespace kleptometrics::aggregator::http {
 Response get_job(const Request& request, query::Query& query) {
   const auto job = query.job(request.path_parameters.at("job"));
   if (!job.ok()) return problem(job.status());
-  Response response;
-  response.body = job_json(*job);
-  return response;
+  return answer(
+      request, [&] { return job_json(*job); }, [&] { return job_message(*job); });
 }
 
 }  // namespace kleptometrics::aggregator::http

@@ -3,7 +3,9 @@
 #include "aggregator/http/handlers/handlers.h"
 #include "aggregator/http/handlers/single.h"
 #include "aggregator/http/json.h"
+#include "aggregator/http/media_type.h"
 #include "aggregator/http/problem.h"
+#include "aggregator/wire/answers.h"
 
 namespace kleptometrics::aggregator::http {
 
@@ -12,9 +14,8 @@ Response get_run(const Request& request, query::Query& query) {
   if (auto* refused = std::get_if<Response>(&id)) return std::move(*refused);
   const auto run = query.run(std::get<Uuid>(id));
   if (!run.ok()) return problem(run.status());
-  Response response;
-  response.body = run_json(*run);
-  return response;
+  return answer(
+      request, [&] { return run_json(*run); }, [&] { return wire::encode_run_page(*run); });
 }
 
 }  // namespace kleptometrics::aggregator::http

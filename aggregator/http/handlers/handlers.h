@@ -1,5 +1,6 @@
 // The handlers of the API: each a function of its request and of what it needs, in a file of its own. They
-// check at the door, ask ingest or query, and put the answer into JSON; api.cc joins them to their routes.
+// check at the door, ask ingest or query, and put the answer into JSON, or where a GET asks for it into a message of
+// query.proto; api.cc joins them to their routes.
 // Any thread may call any of them. `{job}` and `{id}` are path parameters, filled in by the router.
 #pragma once
 
@@ -36,6 +37,13 @@ Response get_run(const Request& request, query::Query& query);
 
 // GET /api/v1/jobs/{job}/stats (`measure`, `step`, `outcome`, and what selects runs).
 Response get_stats(const Request& request, query::Query& query, const Clock& clock);
+
+// GET /api/v1/jobs/{job}/history (`bucket`, `timezone`, `min_count`, and all that stats takes).
+Response get_history(const Request& request, query::Query& query, const Clock& clock);
+
+// GET /api/v1/jobs/{job}/compare (`since`, `until`, `baseline_since`, `baseline_until`, `measure`, `step`, and what
+// else selects runs, of both sides).
+Response get_compare(const Request& request, query::Query& query, const Clock& clock);
 
 // GET /-/healthy: 503 after an error that the process cannot outlive. GET /-/ready: 503 also while the store
 // cannot commit.

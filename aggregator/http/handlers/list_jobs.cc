@@ -2,9 +2,12 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "aggregator/http/handlers/handlers.h"
 #include "aggregator/http/json.h"
+#include "aggregator/http/media_type.h"
+#include "aggregator/http/messages.h"
 #include "aggregator/http/page_token.h"
 #include "aggregator/http/problem.h"
 #include "aggregator/http/query_parameters.h"
@@ -58,16 +61,16 @@ Response list_jobs(const Request& request, query::Query& query, const Clock& clo
   QueryParameters parameters(request, clock.now().wall);
   const Question question = question_of(parameters);
   if (const auto error = parameters.error()) return problem(*error);
-  Response response;
-  if (question.selects_none) {
-    response.body = jobs_json({}, {});
-    return response;
+  query::JobsPage page;
+  if (!question.selects_none) {
+    auto found = query.jobs(question.request);
+    if (!found.ok()) return problem(found.status());
+    page = *std::move(found);
   }
-  const auto page = query.jobs(question.request);
-  if (!page.ok()) return problem(page.status());
-  const bool more = page->more && !page->jobs.empty();
-  response.body = jobs_json(page->jobs, more ? page_token(page->jobs.back().name) : std::string());
-  return response;
+  const bool more = page.more && !page.jobs.empty();
+  const std::string next = more ? page_token(page.jobs.back().name) : std::string();
+  return answer(
+      request, [&] { return jobs_json(page.jobs, next); }, [&] { return jobs_message(page.jobs, next); });
 }
 
 }  // namespace kleptometrics::aggregator::http

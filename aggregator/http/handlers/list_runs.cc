@@ -7,6 +7,7 @@
 #include "aggregator/http/problem.h"
 #include "aggregator/http/query_parameters.h"
 #include "aggregator/model/utf8.h"
+#include "aggregator/wire/answers.h"
 
 namespace kleptometrics::aggregator::http {
 namespace {
@@ -60,12 +61,12 @@ Response list_runs(const Request& request, query::Query& query, const Clock& clo
   QueryParameters parameters(request, clock.now().wall);
   const Question question = question_of(request, parameters);
   if (const auto error = parameters.error()) return problem(*error);
-  if (asks_for(request, kNdjson)) return export_runs(query, question.filter);
+  if (asks_for(request, kNdjson) && !asks_for(request, kProtobuf)) return export_runs(query, question.filter);
   const auto page = query.runs(question.filter, question.after, question.limit);
   if (!page.ok()) return problem(page.status());
-  Response response;
-  response.body = runs_json(page->runs, page->next ? page_token(*page->next) : std::string());
-  return response;
+  const std::string next = page->next ? page_token(*page->next) : std::string();
+  return answer(
+      request, [&] { return runs_json(page->runs, next); }, [&] { return wire::encode_runs(page->runs, next); });
 }
 
 }  // namespace kleptometrics::aggregator::http

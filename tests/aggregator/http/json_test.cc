@@ -39,6 +39,8 @@ Run full_run() {
   run.program = "billing";
   run.version = "1.2";
   run.build_id = "7f3c";
+  run.boot_id = "0c2d5be0-2f6b-4e52-9a3e-5d8f0c6d7a11";
+  run.dropped = 3;
   return run;
 }
 
@@ -80,6 +82,8 @@ TEST_CASE("a run is written as the API spells it") {
   CHECK(at(json, "/resources/cpu_user_seconds") == "1.5");
   CHECK(at(json, "/resources/read_bytes") == "0");
   CHECK(at(json, "/pid") == "4294967295");
+  CHECK(at(json, "/boot_id") == "0c2d5be0-2f6b-4e52-9a3e-5d8f0c6d7a11");
+  CHECK(at(json, "/dropped") == "3");
   CHECK(at(json, "/verdict") == "absent");
   CHECK(at(json, "/reporter") == "absent");
 }
@@ -164,6 +168,8 @@ TEST_CASE("values that mean nothing are refused") {
       {"revision", R"({"revision":-1})"},
       {"duration_seconds", R"({"duration_seconds":-1})"},
       {"duration_seconds", R"({"duration_seconds":1e10})"},
+      {"boot_id", R"({"boot_id":7})"},
+      {"dropped", R"({"dropped":-1})"},
       {"steps[0].total_seconds", R"({"steps":[{"total_seconds":-0.5}]})"},
       {"resources.read_bytes", R"({"resources":{"read_bytes":1.25}})"},
   };
@@ -232,7 +238,7 @@ TEST_CASE("a patch takes what may change and names what may not") {
 TEST_CASE("statistics are written as numbers, and what is not known is left out") {
   stats::Stats none;
   none.failed = 2;
-  const std::string empty = stats_json(none, "j", "duration", "");
+  const std::string empty = stats_json(none, {"j", "duration", ""});
   CHECK(at(empty, "/job") == "j");
   CHECK(at(empty, "/measure") == "duration");
   CHECK(at(empty, "/step") == "absent");
@@ -245,7 +251,7 @@ TEST_CASE("statistics are written as numbers, and what is not known is left out"
   some.mean = std::numeric_limits<double>::infinity();
   some.high = stats::Extreme{1.25, *Uuid::parse(kAnId), kStart};
   some.success_rate = 0.5;
-  const std::string json = stats_json(some, "j", "duration", "load");
+  const std::string json = stats_json(some, {"j", "duration", "load"});
   CHECK(at(json, "/step") == "load");
   CHECK(at(json, "/median") == "90");
   CHECK(at(json, "/mean") == "absent");

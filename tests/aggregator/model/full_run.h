@@ -43,6 +43,8 @@ inline aggregator::Run full_run(std::uint32_t number = 1) {
   run.program = "billing";
   run.version = "2.1.0";
   run.build_id = "7f3c0123456789abcdef";
+  run.boot_id = "0c2d5be0-2f6b-4e52-9a3e-5d8f0c6d7a11";
+  run.dropped = 17;
   return run;
 }
 

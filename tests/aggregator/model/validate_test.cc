@@ -182,6 +182,8 @@ TEST_CASE("resources and texts beyond their limits are refused") {
       {"program", [](Run& run) { run.program = "\xc0\x80"; }},
       {"version", [](Run& run) { run.version.assign(limits::text_bytes_max + 1, 'v'); }},
       {"build_id", [](Run& run) { run.build_id = "\x80"; }},
+      {"boot_id", [](Run& run) { run.boot_id = "\x80"; }},
+      {"dropped", [](Run& run) { run.dropped = huge; }},
   });
 }
 

@@ -84,6 +84,7 @@ TEST_CASE("what the form of a run cannot hold is refused with the field's name")
       {"program", [](v1::Run& run) { run.set_program(1U << 31U); }},
       {"version", [](v1::Run& run) { run.set_version(1000); }},
       {"build_id", [](v1::Run& run) { run.set_build_id(1000); }},
+      {"boot_id", [](v1::Run& run) { run.set_boot_id(1000); }},
       {"labels", [](v1::Run& run) { run.mutable_labels(0)->set_key(1000); }},
       {"labels", [](v1::Run& run) { run.mutable_labels(0)->set_value(1000); }},
       {"labels", [](v1::Run& run) { *run.add_labels() = run.labels(0); }},

@@ -90,6 +90,7 @@ TEST_CASE("the canonical form is the same whatever the order and the sharing of 
   run.set_program(moved(run.program()));
   run.set_version(moved(run.version()));
   run.set_build_id(moved(run.build_id()));
+  run.set_boot_id(moved(run.boot_id()));
   for (auto& label : *run.mutable_labels()) label.set_key(moved(label.key())), label.set_value(moved(label.value()));
   for (auto& counter : *run.mutable_counters()) counter.set_name(moved(counter.name()));
   for (auto& step : *run.mutable_steps()) step.set_name(moved(step.name()));
@@ -104,9 +105,11 @@ TEST_CASE("strings stand once, in order of first use, after the empty one") {
   run.host = "a";
   run.labels = {{"k", "a"}};
   run.program = "p";
+  run.boot_id = "b";
+  run.annotations = {1, {{"x", "p"}}, ""};
   const v1::PushRequest push = parsed(encode_run(run));
   REQUIRE(std::vector<std::string>(push.strings().begin(), push.strings().end()) ==
-          std::vector<std::string>{"", "a", "k", "p"});
+          std::vector<std::string>{"", "a", "k", "p", "x", "b"});
 }
 
 TEST_CASE("a stored run may break limits that were narrowed since") {

@@ -1,25 +1,27 @@
-#include "lib/src/http_response.h"
+#include "lib/http/response.h"
 
 #include <string>
 #include <string_view>
 
 #include "tests/support/catch.h"
 
-using kleptometrics::internal::HttpProgress;
-using kleptometrics::internal::HttpResponse;
-using kleptometrics::internal::read_response;
+using kleptometrics::http::Progress;
+using kleptometrics::http::read_response;
+using kleptometrics::http::Response;
 
 namespace {
 
-HttpResponse whole(std::string_view bytes, bool closed = false) {
-  HttpResponse response;
-  CHECK(read_response(bytes, closed, &response) == HttpProgress::kDone);
+constexpr std::size_t kBodyBytesMax = 4U << 20U;
+
+Response whole(std::string_view bytes, bool closed = false) {
+  Response response;
+  CHECK(read_response(bytes, closed, kBodyBytesMax, &response) == Progress::kDone);
   return response;
 }
 
 bool bad(std::string_view bytes, bool closed = false) {
-  HttpResponse response;
-  return read_response(bytes, closed, &response) == HttpProgress::kBad;
+  Response response;
+  return read_response(bytes, closed, kBodyBytesMax, &response) == Progress::kBad;
 }
 
 }  // namespace
@@ -27,19 +29,37 @@ bool bad(std::string_view bytes, bool closed = false) {
 TEST_CASE("A response is done with its last byte and not before") {
   const std::string text = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 5\r\n\r\nhello";
   for (std::size_t size = 0; size < text.size(); ++size) {
-    HttpResponse response;
+    Response response;
     INFO(size);
-    CHECK(read_response(text.substr(0, size), false, &response) == HttpProgress::kMore);
-    CHECK(read_response(text.substr(0, size), true, &response) == HttpProgress::kBad);
+    CHECK(read_response(text.substr(0, size), false, kBodyBytesMax, &response) == Progress::kMore);
+    CHECK(read_response(text.substr(0, size), true, kBodyBytesMax, &response) == Progress::kBad);
   }
-  const HttpResponse response = whole(text);
+  const Response response = whole(text);
   CHECK(response.status == 200);
   CHECK(response.body == "hello");
+  CHECK(response.content_type == "a/b");
   CHECK(response.keeps_alive);
 }
 
+TEST_CASE("The media type is told without its parameters, in lower case") {
+  CHECK(whole("HTTP/1.1 200 OK\r\ncontent-type: Application/JSON ; charset=utf-8\r\nContent-Length: 0\r\n\r\n")
+            .content_type == "application/json");
+  CHECK(whole("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").content_type.empty());
+}
+
+TEST_CASE("A body may have as many bytes as allowed and no more, however it is framed") {
+  for (const std::string head : {"Content-Length: 5\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\n", "\r\n"}) {
+    const std::string text = "HTTP/1.1 200 OK\r\n" + head + "hello" + (head.size() > 30 ? "\r\n0\r\n\r\n" : "");
+    INFO(text);
+    Response response;
+    CHECK(read_response(text, true, 5, &response) == Progress::kDone);
+    CHECK(response.body == "hello");
+    CHECK(read_response(text, true, 4, &response) == Progress::kBad);
+  }
+}
+
 TEST_CASE("A chunked response is put together") {
-  const HttpResponse response =
+  const Response response =
       whole("HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n");
   CHECK(response.body == "hello world");
   CHECK_FALSE(response.keeps_alive);
@@ -47,8 +67,8 @@ TEST_CASE("A chunked response is put together") {
 
 TEST_CASE("A response without a length ends with its connection") {
   const std::string text = "HTTP/1.0 503 Busy\r\n\r\nlater";
-  HttpResponse response;
-  CHECK(read_response(text, false, &response) == HttpProgress::kMore);
+  Response response;
+  CHECK(read_response(text, false, kBodyBytesMax, &response) == Progress::kMore);
   response = whole(text, true);
   CHECK(response.status == 503);
   CHECK(response.body == "later");
@@ -56,7 +76,7 @@ TEST_CASE("A response without a length ends with its connection") {
 }
 
 TEST_CASE("Interim responses are passed over, and `close` is heard") {
-  const HttpResponse response =
+  const Response response =
       whole("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   CHECK(response.status == 413);
   CHECK_FALSE(response.keeps_alive);

@@ -1,0 +1,38 @@
+#include "aggregator/http/handlers/measured.h"
+
+#include <utility>
+
+#include "aggregator/model/utf8.h"
+
+namespace kleptometrics::aggregator::http {
+
+Measured measured_by(QueryParameters& parameters) {
+  Measured out;
+  out.name = parameters.text("measure").value_or("duration");
+  if (auto measure = stats::Measure::parse(out.name)) {
+    out.measure = *std::move(measure);
+  } else {
+    parameters.fail("measure",
+                    "measure must be duration, start_delay, cpu, max_rss_bytes, counter:NAME or "
+                    "seconds_per:NAME, got " +
+                        aggregator::quoted(out.name));
+  }
+  out.step = parameters.text("step").value_or("");
+  if (!out.step.empty() && out.measure.kind != stats::Measure::Kind::kDuration) {
+    parameters.fail("step", "steps are measured by duration alone");
+  }
+  return out;
+}
+
+StatsQuestion stats_question(const Request& request, QueryParameters& parameters) {
+  StatsQuestion question;
+  question.request.filter.job = request.path_parameters.at("job");
+  parameters.select_runs(question.request.filter);
+  question.measured = measured_by(parameters);
+  question.request.measure = question.measured.measure;
+  question.request.step = question.measured.step;
+  if (auto outcomes = parameters.states("outcome", true)) question.request.outcomes = *std::move(outcomes);
+  return question;
+}
+
+}  // namespace kleptometrics::aggregator::http

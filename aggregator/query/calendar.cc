@@ -1,0 +1,119 @@
+#include "aggregator/query/calendar.h"
+
+#include <sys/stat.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/time/civil_time.h"
+
+namespace kleptometrics::aggregator::query {
+namespace {
+
+constexpr std::size_t kZoneNameBytesMax = 64;
+constexpr Nanos kHour = 3600 * kNanosPerSecond;
+
+constexpr std::array<std::pair<std::string_view, Unit>, 4> kUnits = {
+    {{"hour", Unit::kHour}, {"day", Unit::kDay}, {"week", Unit::kWeek}, {"month", Unit::kMonth}}};
+
+// Words of [A-Za-z0-9_+-] with a '/' between them: no path that leaves the database, no rule.
+bool zone_name(std::string_view name) {
+  if (name.empty() || name.size() > kZoneNameBytesMax || name.back() == '/') return false;
+  char before = '/';
+  for (const char c : name) {
+    const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (!letter && c != '_' && c != '+' && c != '-' && (c != '/' || before == '/')) return false;
+    before = c;
+  }
+  return true;
+}
+
+// Abseil keeps every name that it was ever asked for; unknown ones must not get there.
+bool in_database(const std::string& name) {
+  const char* const dir = std::getenv("TZDIR");
+  struct stat info {};
+  return ::stat(((dir == nullptr ? "/usr/share/zoneinfo/" : std::string(dir) + "/") + name).c_str(), &info) == 0 &&
+         S_ISREG(info.st_mode);
+}
+
+// Where the clock stands against UTC.
+Nanos offset_at(const absl::TimeZone& zone, Nanos at) {
+  return zone.At(absl::FromUnixNanos(at)).offset * kNanosPerSecond;
+}
+
+// The instant in (before, after] at which the clock is changed. Requires different offsets at the two, and one change
+// between them.
+Nanos change_between(const absl::TimeZone& zone, Nanos before, Nanos after) {
+  const Nanos old = offset_at(zone, before);
+  while (after - before > 1) {
+    const Nanos middle = before + (after - before) / 2;
+    (offset_at(zone, middle) == old ? before : after) = middle;
+  }
+  return after;
+}
+
+// First day of the day, week or month.
+absl::CivilDay first_day(absl::CivilDay day, Unit unit) {
+  if (unit == Unit::kMonth) return absl::CivilDay(absl::CivilMonth(day));
+  if (unit == Unit::kWeek) return absl::PrevWeekday(day + 1, absl::Weekday::monday);
+  return day;
+}
+
+absl::CivilDay next_first(absl::CivilDay first, Unit unit) {
+  if (unit == Unit::kMonth) return absl::CivilDay(absl::CivilMonth(first) + 1);
+  return first + (unit == Unit::kWeek ? 7 : 1);
+}
+
+}  // namespace
+
+std::optional<absl::TimeZone> find_time_zone(std::string_view name) {
+  if (name == "UTC") return absl::UTCTimeZone();
+  const std::string text(name);
+  absl::TimeZone zone;
+  if (!zone_name(name) || !in_database(text) || !absl::LoadTimeZone(text, &zone)) return std::nullopt;
+  return zone;
+}
+
+std::optional<Unit> unit_of(std::string_view name) {
+  for (const auto& [spelling, unit] : kUnits) {
+    if (spelling == name) return unit;
+  }
+  return std::nullopt;
+}
+
+std::string_view name_of(Unit unit) {
+  for (const auto& [spelling, value] : kUnits) {
+    if (value == unit) return spelling;
+  }
+  return "unknown";
+}
+
+Calendar::Span Calendar::hour_of(Nanos at) const {
+  const Nanos offset = offset_at(zone_, at);
+  const Nanos past = (at + offset) % kHour;
+  Span span;
+  span.start = at - (past < 0 ? past + kHour : past);
+  span.end = span.start + kHour;
+  if (offset_at(zone_, span.start) != offset) span.start = change_between(zone_, span.start, at);
+  if (offset_at(zone_, span.end) != offset) span.end = change_between(zone_, at, span.end);
+  return span;
+}
+
+Calendar::Span Calendar::days_of(Nanos at) const {
+  // Abseil orders civil times: of a midnight that comes twice it gives the first, and of one that is left out the
+  // instant of the change. Days that are left out whole have no length, and are passed over.
+  const auto begin = [this](absl::CivilDay day) { return absl::ToUnixNanos(absl::FromCivil(day, zone_)); };
+  absl::CivilDay first = first_day(absl::ToCivilDay(absl::FromUnixNanos(at), zone_), unit_);
+  absl::CivilDay next = next_first(first, unit_);
+  while (begin(next) <= at) {
+    first = next;
+    next = next_first(first, unit_);
+  }
+  return {begin(first), begin(next)};
+}
+
+Calendar::Span Calendar::span_of(Nanos at) const { return unit_ == Unit::kHour ? hour_of(at) : days_of(at); }
+
+}  // namespace kleptometrics::aggregator::query

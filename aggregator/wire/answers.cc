@@ -1,0 +1,160 @@
+#include "aggregator/wire/answers.h"
+
+#include <google/protobuf/arena.h>
+
+#include <cmath>
+
+#include "aggregator/model/utf8.h"
+#include "aggregator/wire/run_encoder.h"
+#include "kleptometrics/v1/query.pb.h"
+
+namespace kleptometrics::aggregator::wire {
+namespace {
+
+using stats::Subject;
+
+std::string readable(std::string_view text) {
+  std::string out(text);
+  if (valid_utf8(text)) return out;
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  }
+  return out;
+}
+
+// A message of the answer, filled by `write`.
+template <typename Message, typename Write>
+std::string encoded(Write write) {
+  google::protobuf::Arena arena;
+  auto& message = *google::protobuf::Arena::CreateMessage<Message>(&arena);
+  write(message);
+  return message.SerializeAsString();
+}
+
+// As the JSON: what is no finite number is unknown.
+bool known(const std::optional<double>& value) { return value && std::isfinite(*value); }
+
+void write(const stats::Extreme& extreme, v1::Extreme& out) {
+  out.set_value(extreme.value);
+  out.set_run_id(extreme.run_id.bytes.data(), extreme.run_id.bytes.size());
+  out.set_at_ns(extreme.at);
+}
+
+void write(const stats::Stats& stats, const Subject& subject, v1::Stats& out) {
+  out.set_job(readable(subject.job));
+  out.set_measure(readable(subject.measure));
+  out.set_step(readable(subject.step));
+  out.set_count(stats.count);
+  if (known(stats.min)) out.set_min(*stats.min);
+  if (known(stats.max)) out.set_max(*stats.max);
+  if (known(stats.mean)) out.set_mean(*stats.mean);
+  if (known(stats.stddev)) out.set_stddev(*stats.stddev);
+  if (known(stats.median)) out.set_median(*stats.median);
+  if (known(stats.p90)) out.set_p90(*stats.p90);
+  if (known(stats.p95)) out.set_p95(*stats.p95);
+  if (known(stats.p99)) out.set_p99(*stats.p99);
+  if (stats.high) write(*stats.high, *out.mutable_high());
+  if (stats.low) write(*stats.low, *out.mutable_low());
+  out.set_succeeded(stats.succeeded);
+  out.set_failed(stats.failed);
+  out.set_canceled(stats.canceled);
+  out.set_crashed(stats.crashed);
+  out.set_late(stats.late);
+  out.set_overrun(stats.overrun);
+  out.set_missed(stats.missed);
+  if (known(stats.success_rate)) out.set_success_rate(*stats.success_rate);
+  out.set_quantile_error(stats.quantile_error);
+}
+
+void write(const Run& run, bool with_steps, Interner& strings, v1::RunPage& out) {
+  RunEncoder(strings, *out.add_runs()).write_seen(run, with_steps);
+}
+
+void write(const JobAnswer& job, v1::Job& out) {
+  out.set_name(readable(job.name));
+  out.set_status(readable(job.status));
+  if (job.last_run != nullptr) {
+    v1::RunPage& page = *out.mutable_last_run();
+    Interner strings(*page.mutable_strings());
+    write(*job.last_run, false, strings, page);
+  }
+  write(*job.stats, {job.name, "duration", {}}, *out.mutable_stats());
+}
+
+void write(const stats::Bucket& bucket, const Subject& subject, v1::Bucket& out) {
+  out.set_start_ns(bucket.start);
+  out.set_end_ns(bucket.end);
+  write(bucket.stats, subject, *out.mutable_stats());
+}
+
+void write(const stats::Difference& difference, const Subject& subject, v1::Difference& out) {
+  const Subject of{subject.job, subject.measure, difference.step};
+  out.set_step(readable(difference.step));
+  write(difference.window, of, *out.mutable_window());
+  write(difference.baseline, of, *out.mutable_baseline());
+  if (known(difference.median_ratio)) out.set_median_ratio(*difference.median_ratio);
+  if (known(difference.p95_ratio)) out.set_p95_ratio(*difference.p95_ratio);
+  if (known(difference.probability_slower)) out.set_probability_slower(*difference.probability_slower);
+  if (known(difference.p_value)) out.set_p_value(*difference.p_value);
+  const std::string_view verdict = stats::name_of(difference.verdict);
+  out.set_verdict(verdict.data(), verdict.size());
+  out.set_explanation(readable(difference.explanation));
+}
+
+}  // namespace
+
+std::string encode_runs(const std::vector<Run>& runs, std::string_view next_page_token) {
+  return encoded<v1::RunPage>([&](v1::RunPage& page) {
+    Interner strings(*page.mutable_strings());
+    for (const Run& run : runs) write(run, true, strings, page);
+    page.set_next_page_token(readable(next_page_token));
+  });
+}
+
+std::string encode_run_page(const Run& run) {
+  return encoded<v1::RunPage>([&](v1::RunPage& page) {
+    Interner strings(*page.mutable_strings());
+    write(run, true, strings, page);
+  });
+}
+
+std::string encode_job(const JobAnswer& job) {
+  return encoded<v1::Job>([&](v1::Job& out) { write(job, out); });
+}
+
+std::string encode_jobs(const std::vector<JobAnswer>& jobs, std::string_view next_page_token) {
+  return encoded<v1::JobPage>([&](v1::JobPage& page) {
+    for (const JobAnswer& job : jobs) write(job, *page.add_jobs());
+    page.set_next_page_token(readable(next_page_token));
+  });
+}
+
+std::string encode_stats(const stats::Stats& stats, const Subject& subject) {
+  return encoded<v1::Stats>([&](v1::Stats& out) { write(stats, subject, out); });
+}
+
+std::string encode_history(const stats::History& history, const Subject& subject) {
+  return encoded<v1::History>([&](v1::History& out) {
+    for (const stats::Bucket& bucket : history.buckets) write(bucket, subject, *out.add_buckets());
+    if (history.peak) write(history.buckets[*history.peak], subject, *out.mutable_peak());
+    if (history.low) write(history.buckets[*history.low], subject, *out.mutable_low());
+  });
+}
+
+std::string encode_comparison(const stats::Comparison& comparison, const Subject& subject) {
+  return encoded<v1::Comparison>([&](v1::Comparison& out) {
+    write(comparison.total, subject, *out.mutable_total());
+    for (const stats::Difference& step : comparison.steps) write(step, subject, *out.add_steps());
+  });
+}
+
+std::string encode_problem(int status, std::string_view title, std::string_view detail, std::string_view field) {
+  return encoded<v1::Problem>([&](v1::Problem& out) {
+    out.set_status(status);
+    out.set_title(readable(title));
+    out.set_detail(readable(detail));
+    out.set_field(readable(field));
+  });
+}
+
+}  // namespace kleptometrics::aggregator::wire

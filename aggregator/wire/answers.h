@@ -1,0 +1,38 @@
+// The answers to questions as the messages of query.proto: the same that the JSON says, for programs that would rather
+// not parse text. The handlers choose between the two; neither form knows of the other. Pure functions of their
+// arguments: any thread.
+//
+// Texts that came from the one who asks (a path, a step) may be no UTF-8, which a message must not hold: every byte of
+// such a text that is not ASCII becomes '?'.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aggregator/model/run.h"
+#include "aggregator/stats/compare.h"
+#include "aggregator/stats/history.h"
+#include "aggregator/stats/stats.h"
+
+namespace kleptometrics::aggregator::wire {
+
+// A job as the wire shows it; borrows for the call.
+struct JobAnswer {
+  std::string_view name, status;
+  const Run* last_run = nullptr;  // shown without its steps; null: none
+  const stats::Stats* stats = nullptr;
+};
+
+// RunPage. Labels and failures are the effective ones. `next_page_token` empty: nothing is left.
+std::string encode_runs(const std::vector<Run>& runs, std::string_view next_page_token);
+std::string encode_run_page(const Run& run);
+std::string encode_job(const JobAnswer& job);
+std::string encode_jobs(const std::vector<JobAnswer>& jobs, std::string_view next_page_token);
+// `subject` is repeated in every Stats of an answer.
+std::string encode_stats(const stats::Stats& stats, const stats::Subject& subject);
+std::string encode_history(const stats::History& history, const stats::Subject& subject);
+std::string encode_comparison(const stats::Comparison& comparison, const stats::Subject& subject);
+std::string encode_problem(int status, std::string_view title, std::string_view detail, std::string_view field);
+
+}  // namespace kleptometrics::aggregator::wire

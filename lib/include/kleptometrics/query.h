@@ -1,0 +1,293 @@
+// kleptometrics::query: asks kleptometricsd what it knows, and answers in plain structs. A second, small library beside
+// the one that times runs; link kleptometrics::query. For programs that act on their own history:
+//
+//   const kleptometrics::query::Aggregator aggregator;               // found as the client library finds it
+//   const auto stats = aggregator.stats("nightly-billing");          // false: stats.error() says why not
+//   if (stats && stats->count >= 20) {
+//     const std::chrono::duration<double> limit(1.5 * *stats->p95);  // seconds
+//     options.max_duration = std::chrono::duration_cast<kleptometrics::Duration>(limit);
+//   }
+//
+// NOTHING HERE THROWS, also not in a program built without exceptions: a call answers with a Result, which holds what
+// was asked for or an Error. Nothing is printed, and no signal is raised or handled.
+//
+// A CALL WAITS for its answer, at most AggregatorOptions::timeout: ask where the program can afford that, before the
+// hot part, and go on without an answer. Nothing is kept between calls; each makes a connection of its own.
+//
+// TIMES are instants of the wall clock (WallTime) and lengths in nanoseconds (Duration). Values of Stats are doubles:
+// seconds where a time is measured, else the unit of the measure. What is not known is an empty std::optional, or an
+// empty text. Fields mean what the REST API says of those of the same name.
+//
+// The structs are plain values, owned by whoever holds them, and may be copied, changed and shared as such.
+#pragma once
+
+#include <kleptometrics/kleptometrics.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kleptometrics::query {
+
+// ---- Results
+
+// Why there is no answer.
+struct Error {
+  // The HTTP status: 400 the question makes no sense (`field` names what is at fault), 404 no such job or run, 503 the
+  // aggregator is busy, worth a retry. 0: no answer that could be understood came within the time, `detail` says
+  // whether it could not be reached, was too slow, or was no kleptometricsd; worth a retry later.
+  int status = 0;
+  std::string title;   // the kind of error in two or three words: `Not Found`
+  std::string detail;  // a sentence for a person
+  std::string field;   // the parameter at fault; empty: none
+};
+
+// What a call answers: a T, or an Error. Test it before use, and keep it for as long as its value is looked at: a loop
+// over `aggregator.runs()->runs` would run over what is gone. One thread at a time, as any value.
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : value_(std::move(value)) {}      // NOLINT(google-explicit-constructor): `return stats;`
+  Result(Error error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor): `return error;`
+
+  // True if there is a value.
+  bool ok() const noexcept { return value_.has_value(); }
+  explicit operator bool() const noexcept { return ok(); }
+
+  // The value, which stays the Result's. Require ok().
+  T& operator*() & noexcept { return *value_; }
+  const T& operator*() const& noexcept { return *value_; }
+  T&& operator*() && noexcept { return *std::move(value_); }
+  T* operator->() noexcept { return &*value_; }
+  const T* operator->() const noexcept { return &*value_; }
+
+  // Why there is no value; with one, an Error whose texts are empty.
+  const Error& error() const noexcept { return error_; }
+
+ private:
+  std::optional<T> value_;
+  Error error_;
+};
+
+// ---- Answers
+
+// A value and the run that set it.
+struct Extreme {
+  double value = 0;
+  std::string run_id;  // UUID in text
+  WallTime at;         // when that run started
+};
+
+// Statistics of a set of runs. Values are those of succeeded runs, unless the question named other outcomes.
+struct Stats {
+  std::string job, measure;  // as asked for
+  std::string step;          // likewise; empty: of the run itself
+  std::uint64_t count = 0;   // values measured. While it is 0, everything optional but success_rate is empty
+  std::optional<double> min, max, mean;
+  std::optional<double> stddev;                 // of the population
+  std::optional<double> median, p90, p95, p99;  // the value at rank ceil(q count) of the values in order
+  std::optional<Extreme> high, low;             // of equal values the earliest run
+  // Runs that ended, by outcome; of all that were asked about, whatever is measured.
+  std::uint64_t succeeded = 0, failed = 0, canceled = 0, crashed = 0;
+  std::uint64_t late = 0;              // started later than their grace allows
+  std::uint64_t overrun = 0;           // ran longer than their job allows
+  std::uint64_t missed = 0;            // were expected and never started
+  std::optional<double> success_rate;  // succeeded / (succeeded + failed + crashed), 0 to 1; empty: none of these
+  double quantile_error = 0;           // guaranteed relative error of the quantiles; 0: they are exact
+};
+
+// All executions of one step of a run, added up.
+struct Step {
+  std::string name;  // a path: `load/parse` for a step within a step
+  std::uint64_t count = 0;
+  std::uint64_t failed = 0;
+  Duration total{};
+  std::optional<Duration> min, max;     // empty while count is 0
+  std::optional<Duration> median, p95;  // within 0.55 %; empty where the run carries no distribution
+};
+
+// Why a run failed.
+struct Failure {
+  std::string kind;     // reported, exception, exit_code, signal or lost
+  std::string message;  // may be empty
+  int signal = 0;       // its number, where kind is `signal`
+};
+
+// What a run used of its machine.
+struct Resources {
+  std::optional<Duration> cpu_user, cpu_system;
+  std::optional<std::uint64_t> max_rss_bytes, read_bytes, write_bytes;
+};
+
+// One execution of a job, as the aggregator knows it.
+struct Run {
+  std::string id;  // UUID in text
+  std::string job;
+  State state = State::kRunning;
+  std::uint64_t revision = 0;  // rises with every change
+  std::uint32_t attempt = 1;   // 2 for the first retry
+  std::string parent_id;       // empty: none
+  WallTime started_at;
+  std::optional<WallTime> scheduled_at, finished_at;
+  std::optional<Duration> duration;     // while it runs: so far, as of the last report
+  std::optional<Duration> start_delay;  // started_at - scheduled_at; negative: it was early
+  std::optional<double> progress;       // 0 to 1
+  std::optional<int> exit_code;
+  std::optional<Failure> failure;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, double> counters;
+  std::vector<Step> steps;  // in order of first use
+  Resources resources;
+  std::string host, program;
+  std::uint32_t pid = 0;  // 0: unknown
+  std::string version, build_id;
+  std::string boot_id;        // of the boot that the pid is one of
+  std::uint64_t dropped = 0;  // reports, of any run, that the program's client had lost by then
+};
+
+struct Job {
+  std::string name;
+  std::string status;           // paused, overrunning, late, failing, running, ok or new
+  std::optional<Run> last_run;  // newest start, without its steps
+  Stats stats;                  // durations of succeeded runs, of all time
+};
+
+// A part of a list. `next_page_token` goes into the next question; empty: nothing is left.
+struct RunPage {
+  std::vector<Run> runs;  // newest start first
+  std::string next_page_token;
+};
+struct JobPage {
+  std::vector<Job> jobs;
+  std::string next_page_token;
+};
+
+// The runs that started in [start, end).
+struct Bucket {
+  WallTime start, end;
+  Stats stats;
+};
+
+struct History {
+  std::vector<Bucket> buckets;      // in order of time; none is empty, so they need not touch
+  std::optional<Bucket> peak, low;  // with the highest and with the lowest median; of equal ones the earliest
+};
+
+// The window against the baseline: of the whole run, or of one step of it.
+struct Difference {
+  std::string step;  // empty: the whole run
+  Stats window, baseline;
+  std::optional<double> median_ratio, p95_ratio;  // window / baseline; empty where that is no number
+  std::optional<double> probability_slower;       // that a run of the window took longer than one of the baseline
+  std::optional<double> p_value;                  // two-sided, of the Mann-Whitney U test
+  std::string verdict;                            // slower, faster, unchanged or insufficient_data
+  std::string explanation;                        // a sentence with its arithmetic
+};
+
+struct Comparison {
+  Difference total;
+  std::vector<Difference> steps;  // largest difference of total time first
+};
+
+// ---- Questions: plain structs with defaults; set what matters.
+
+// Which runs a question is about; what is left empty selects all. Used by every question below.
+struct Filter {
+  std::optional<WallTime> since, until;                     // started_at in [since, until)
+  std::string host, version, build_id;                      // exactly these
+  std::vector<std::pair<std::string, std::string>> labels;  // all must match
+};
+
+// Lists come in pages of at most `limit`.
+struct Page {
+  std::size_t limit = 50;  // 1 to 1000
+  std::string token;       // next_page_token of the page before; empty: from the start
+};
+
+struct JobsQuestion {
+  std::string search;             // a part of the name
+  std::string status;             // one of Job::status
+  bool newest_run_first = false;  // instead of by name
+  Page page;
+};
+
+struct RunsQuestion {
+  std::string job;            // empty: of all jobs
+  std::vector<State> states;  // empty: in any
+  Filter filter;
+  Page page;
+};
+
+struct StatsQuestion {
+  // duration, start_delay, cpu (seconds), max_rss_bytes, counter:NAME or seconds_per:NAME (duration divided by that
+  // counter). Empty: duration.
+  std::string measure;
+  std::string step;             // a path: measures the step's total time. With duration alone
+  std::vector<State> outcomes;  // whose values are measured; empty: kSucceeded
+  Filter filter;
+};
+
+enum class BucketWidth { kHour, kDay, kWeek, kMonth };  // weeks start on Monday
+
+struct HistoryQuestion {
+  BucketWidth width = BucketWidth::kDay;
+  std::string timezone;         // IANA name, `Europe/Berlin`: whose days and hours; empty: UTC
+  std::uint64_t min_count = 1;  // values that a bucket needs to be the peak or the low
+  StatsQuestion of;
+};
+
+// Filter::since and until are the window. Left empty: the last 30 succeeded runs (before `until`). Without
+// baseline_since the baseline is the 200 succeeded runs before the window, or before baseline_until. The two must not
+// overlap.
+struct CompareQuestion {
+  std::string measure, step;  // as in StatsQuestion
+  std::optional<WallTime> baseline_since, baseline_until;
+  Filter filter;  // of both sides, but for since and until
+};
+
+// ---- The aggregator
+
+struct AggregatorOptions {
+  std::string api_key;  // empty: KLEPTO_API_KEY
+  // The longest that a call takes, from connecting to the last byte; above 0, at most an hour. Only the look-up of
+  // a host name is beyond it: that takes what the system's resolver takes.
+  std::chrono::milliseconds timeout = std::chrono::seconds(5);
+};
+
+// One kleptometricsd, wherever it is. Nothing is connected until something is asked, so making one never fails and
+// never waits. Any thread may call any member at any time: calls share nothing but what was given at the start.
+class Aggregator {
+ public:
+  // `unix:/path` or `http://host:port`. Empty: KLEPTO_ENDPOINT; else the user's socket if it exists, else the system's,
+  // else http://127.0.0.1:9461. What is no endpoint makes every call answer with an Error.
+  explicit Aggregator(std::string endpoint = {}, AggregatorOptions options = {}) noexcept;
+
+  // All jobs, by name. Paging is stable.
+  Result<JobPage> jobs(const JobsQuestion& question = {}) const noexcept;
+  // 404 if there is none of this name.
+  Result<Job> job(std::string_view name) const noexcept;
+  // Runs of one job (404 if there is none of this name) or of all. Paging is stable while new runs arrive.
+  Result<RunPage> runs(const RunsQuestion& question = {}) const noexcept;
+  // One run with its steps, by its UUID in text; 404 if it is unknown.
+  Result<Run> run(std::string_view id) const noexcept;
+
+  // Of one job; 404 if there is none of this name. A job of which nothing matches has Stats with count 0.
+  Result<Stats> stats(std::string_view job, const StatsQuestion& question = {}) const noexcept;
+  Result<History> history(std::string_view job, const HistoryQuestion& question = {}) const noexcept;
+  Result<Comparison> compare(std::string_view job, const CompareQuestion& question = {}) const noexcept;
+
+  // As given or found; empty if there was no memory to find it.
+  const std::string& endpoint() const noexcept { return endpoint_; }
+
+ private:
+  std::string endpoint_;
+  AggregatorOptions options_;
+};
+
+}  // namespace kleptometrics::query

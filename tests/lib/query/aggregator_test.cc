@@ -1,0 +1,281 @@
+// What a program gets from whoever answers: the right thing, an error, nonsense, half of it, or nothing.
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kleptometrics/query.h"
+#include "kleptometrics/v1/query.pb.h"
+#include "tests/fakes/peer.h"
+#include "tests/support/catch.h"
+
+namespace kleptometrics::query {
+namespace {
+
+using fakes::Peer;
+
+std::string http(int status, const std::string& body, const std::string& type = "application/x-protobuf") {
+  return "HTTP/1.1 " + std::to_string(status) + " Some Reason\r\nContent-Type: " + type +
+         "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+std::string stats_body(std::uint64_t count = 7) {
+  v1::Stats stats;
+  stats.set_job("nightly");
+  stats.set_count(count);
+  stats.set_median(1.5);
+  return stats.SerializeAsString();
+}
+
+AggregatorOptions within(std::chrono::milliseconds timeout) {
+  AggregatorOptions options;
+  options.timeout = timeout;
+  return options;
+}
+
+// The error of a question to whoever answers so.
+Error error_of(const std::string& answer) {
+  const Peer peer(answer);
+  const auto stats = Aggregator(peer.endpoint()).stats("nightly");
+  CHECK_FALSE(stats);
+  return stats.error();
+}
+
+std::string first_line(const std::string& request) { return request.substr(0, request.find("\r\n")); }
+
+TEST_CASE("A question is a GET that asks for a message, and its answer a struct") {
+  const Peer peer(http(200, stats_body()));
+  AggregatorOptions options;
+  options.api_key = "secret";
+  const auto stats = Aggregator(peer.endpoint(), options).stats("nightly");
+  REQUIRE(stats);
+  CHECK(stats.ok());
+  CHECK(stats->job == "nightly");
+  CHECK(stats->count == 7);
+  CHECK((*stats).median == 1.5);
+  CHECK_FALSE(stats->p95);
+  CHECK(stats.error().detail.empty());
+  CHECK(first_line(peer.asked()) == "GET /api/v1/jobs/nightly/stats HTTP/1.1");
+  CHECK(peer.asked().find("\r\nAccept: application/x-protobuf\r\n") != std::string::npos);
+  CHECK(peer.asked().find("\r\nAuthorization: Bearer secret\r\n") != std::string::npos);
+  CHECK(peer.asked().find("\r\nHost: localhost\r\n") != std::string::npos);
+}
+
+TEST_CASE("Whatever is asked for stands in the target, encoded") {
+  const Peer peer(http(200, stats_body()));
+  const Aggregator aggregator(peer.endpoint());
+  StatsQuestion question;
+  question.measure = "counter:rows & columns";
+  question.outcomes = {State::kFailed, State::kCrashed};
+  question.filter.since = WallTime(std::chrono::seconds(1'700'000'000));
+  question.filter.labels = {{"größe", "a=b"}, {"empty", ""}};
+  REQUIRE(aggregator.stats("job?#%", question));
+  CHECK(first_line(peer.asked()) ==
+        "GET /api/v1/jobs/job%3F%23%25/stats?measure=counter:rows%20%26%20columns&outcome=failed%2Ccrashed"
+        "&since=2023-11-14T22:13:20Z&label.gr%C3%B6%C3%9Fe=a%3Db&label.empty= HTTP/1.1");
+  HistoryQuestion history;
+  history.width = BucketWidth::kWeek;
+  history.timezone = "Etc/GMT+1";
+  history.min_count = 3;
+  history.of.step = "load/parse";
+  CHECK(aggregator.history("j", history).ok() == false);  // the peer answers with Stats
+  CHECK(first_line(peer.asked()) ==
+        "GET /api/v1/jobs/j/history?bucket=week&timezone=Etc%2FGMT%2B1&min_count=3&step=load%2Fparse HTTP/1.1");
+  CompareQuestion compare;
+  compare.baseline_since = WallTime();
+  (void)aggregator.compare("j", compare);
+  CHECK(first_line(peer.asked()) == "GET /api/v1/jobs/j/compare?baseline_since=1970-01-01T00:00:00Z HTTP/1.1");
+  (void)aggregator.jobs();
+  CHECK(first_line(peer.asked()) == "GET /api/v1/jobs?limit=50 HTTP/1.1");
+  RunsQuestion runs;
+  runs.states = {State::kRunning};
+  runs.page = {7, "to ken"};
+  (void)aggregator.runs(runs);
+  CHECK(first_line(peer.asked()) == "GET /api/v1/runs?state=running&limit=7&page_token=to%20ken HTTP/1.1");
+  (void)aggregator.run("01890a5d-ac96-774b-bcce-b302099a8057");
+  CHECK(first_line(peer.asked()) == "GET /api/v1/runs/01890a5d-ac96-774b-bcce-b302099a8057 HTTP/1.1");
+}
+
+TEST_CASE("A problem is told with its status, its words and its field") {
+  v1::Problem problem;
+  problem.set_status(400);
+  problem.set_title("Bad Request");
+  problem.set_detail("timezone must be a name");
+  problem.set_field("timezone");
+  const Error error = error_of(http(400, problem.SerializeAsString()));
+  CHECK(error.status == 400);
+  CHECK(error.title == "Bad Request");
+  CHECK(error.detail == "timezone must be a name");
+  CHECK(error.field == "timezone");
+}
+
+TEST_CASE("An error without a message of ours keeps its status") {
+  CHECK(error_of(http(503, "{}", "application/problem+json")).status == 503);
+  CHECK(error_of(http(502, "<html>", "text/html")).detail.find("502") != std::string::npos);
+  CHECK(error_of(http(500, "\xff\xff\xff")).status == 500);
+}
+
+TEST_CASE("What is no answer is an error of status 0, and says what is wrong") {
+  for (const std::string& answer :
+       {std::string("garbage\r\n\r\n"), std::string(), http(200, "\xff\xff\xff"), http(200, "{}", "application/json"),
+        http(200, stats_body()).substr(0, 60), http(200, stats_body()).substr(0, http(200, stats_body()).size() - 1),
+        std::string("HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n"), std::string(100'000, 'x')}) {
+    INFO(answer.substr(0, 80));
+    const Error error = error_of(answer);
+    CHECK(error.status == 0);
+    CHECK_FALSE(error.title.empty());
+    CHECK_FALSE(error.detail.empty());
+  }
+}
+
+TEST_CASE("An answer that contradicts itself is refused") {
+  v1::RunPage page;
+  page.add_strings("");
+  v1::Run& run = *page.add_runs();
+  run.set_id(std::string(16, 'i'));
+  run.set_state(v1::STATE_SUCCEEDED);
+  const auto ask = [&page] {
+    const Peer peer(http(200, page.SerializeAsString()));
+    return Aggregator(peer.endpoint()).runs();
+  };
+  REQUIRE(ask());
+  run.set_job(1);
+  CHECK_FALSE(ask());  // an index beyond the strings
+  page.add_strings("nightly");
+  REQUIRE(ask());
+  run.set_state(static_cast<v1::State>(99));
+  CHECK_FALSE(ask());
+  run.set_state(v1::STATE_RUNNING);
+  run.set_id("short");
+  CHECK_FALSE(ask());
+}
+
+TEST_CASE("A run is told whole") {
+  v1::RunPage page;
+  for (const char* text : {"", "nightly", "rows", "load", "host", "boot", "region", "eu"}) page.add_strings(text);
+  v1::Run& run = *page.add_runs();
+  run.set_id(std::string(16, '\x11'));
+  run.set_job(1);
+  run.set_state(v1::STATE_FAILED);
+  run.set_started_at_ns(5'000'000'000);
+  run.set_scheduled_at_ns(7'000'000'000);
+  run.set_duration_ns(1'500);
+  run.mutable_failure()->set_kind(v1::FAILURE_KIND_SIGNAL);
+  run.mutable_failure()->set_signal(9);
+  run.add_labels()->set_key(6);
+  run.mutable_labels(0)->set_value(7);
+  run.add_counters()->set_name(2);
+  run.mutable_counters(0)->set_value(2.5);
+  v1::Step& step = *run.add_steps();
+  step.set_name(3);
+  step.set_count(2);
+  step.set_total_ns(200);
+  step.set_min_ns(100);
+  step.set_max_ns(100);
+  step.mutable_sketch()->set_scale(6);
+  step.mutable_sketch()->set_zero_count(2);
+  run.mutable_resources()->set_max_rss_bytes(0);
+  run.set_host(4);
+  run.set_boot_id(5);
+  run.set_dropped(3);
+  const Peer peer(http(200, page.SerializeAsString()));
+  const auto told = Aggregator(peer.endpoint()).run("x");
+  REQUIRE(told);
+  CHECK(told->id == "11111111-1111-1111-1111-111111111111");
+  CHECK(told->job == "nightly");
+  CHECK(told->state == State::kFailed);
+  CHECK(told->attempt == 1);
+  CHECK(told->started_at == WallTime(std::chrono::seconds(5)));
+  CHECK(told->start_delay == Duration(-2'000'000'000));
+  CHECK(told->duration == Duration(1'500));
+  CHECK_FALSE(told->finished_at);
+  CHECK(told->failure->kind == "signal");
+  CHECK(told->failure->signal == 9);
+  CHECK(told->labels.at("region") == "eu");
+  CHECK(told->counters.at("rows") == 2.5);
+  REQUIRE(told->steps.size() == 1);
+  CHECK(told->steps[0].name == "load");
+  CHECK(told->steps[0].median == Duration(0));
+  CHECK(told->resources.max_rss_bytes == 0U);
+  CHECK_FALSE(told->resources.read_bytes);
+  CHECK(told->host == "host");
+  CHECK(told->boot_id == "boot");
+  CHECK(told->dropped == 3);
+}
+
+TEST_CASE("Nobody at the endpoint, or no endpoint, is an error at once") {
+  for (const char* endpoint : {"unix:/nowhere/at.sock", "http://127.0.0.1:1", "ftp://x", "unix:"}) {
+    INFO(endpoint);
+    const auto stats = Aggregator(endpoint).stats("nightly");
+    CHECK_FALSE(stats);
+    CHECK(stats.error().status == 0);
+    CHECK_FALSE(stats.error().detail.empty());
+  }
+}
+
+TEST_CASE("A peer that says nothing, or not all, is waited for no longer than the timeout") {
+  for (const std::string& said : {std::string(), http(200, stats_body()).substr(0, 70)}) {
+    const Peer peer(said, Peer::After::kHang);
+    const auto begin = std::chrono::steady_clock::now();
+    const auto stats = Aggregator(peer.endpoint(), within(std::chrono::milliseconds(100))).stats("nightly");
+    const auto took = std::chrono::steady_clock::now() - begin;
+    CHECK_FALSE(stats);
+    CHECK(stats.error().status == 0);
+    CHECK(took >= std::chrono::milliseconds(100));
+    CHECK(took < std::chrono::seconds(5));
+  }
+}
+
+TEST_CASE("A question longer than the peer takes raises no signal") {
+  std::signal(SIGPIPE, SIG_DFL);
+  StatsQuestion question;
+  question.filter.host.assign(std::size_t{8} << 20U, 'h');
+  const Peer peer(http(400, ""));  // closes in the middle of it
+  CHECK_FALSE(Aggregator(peer.endpoint()).stats("nightly", question));
+}
+
+TEST_CASE("Names that would be another route are refused before they are sent") {
+  const Peer peer(http(200, stats_body()));
+  const Aggregator aggregator(peer.endpoint());
+  for (const char* name : {"", "a/b", "/"}) {
+    CHECK(aggregator.stats(name).error().status == 400);
+    CHECK(aggregator.stats(name).error().field == "job");
+    CHECK(aggregator.run(name).error().field == "id");
+  }
+  CHECK(peer.asked().empty());
+}
+
+TEST_CASE("An API key that would end the head of the request is not sent") {
+  const Peer peer(http(200, stats_body()));
+  AggregatorOptions options;
+  options.api_key = "a\r\nX: y";
+  CHECK_FALSE(Aggregator(peer.endpoint(), options).stats("nightly"));
+  CHECK(peer.asked().empty());
+}
+
+TEST_CASE("The environment says where the aggregator is, unless the program does") {
+  ::setenv("KLEPTO_ENDPOINT", "unix:/from/environment", 1);
+  CHECK(Aggregator().endpoint() == "unix:/from/environment");
+  CHECK(Aggregator("unix:/given").endpoint() == "unix:/given");
+  ::unsetenv("KLEPTO_ENDPOINT");
+}
+
+TEST_CASE("Any number of threads may ask at once") {
+  const Peer peer(http(200, stats_body()));
+  const Aggregator aggregator(peer.endpoint());
+  std::atomic<int> answered{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 5; ++n) answered += aggregator.stats("nightly").ok() ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(answered == 40);
+}
+
+}  // namespace
+}  // namespace kleptometrics::query

@@ -77,8 +77,8 @@ std::optional<StepTotals> read_cell(const StepArea& area, const Buckets& buckets
   const bool folding = writer_is_gone && area.folding.load() != 0;
   if (in_buckets < folded || in_buckets > (folding ? count : folded)) return std::nullopt;
   if (writer_is_gone) return out;
-  // Nothing was folded meanwhile, and so none of the recent ones made room for another.
-  std::atomic_thread_fence(std::memory_order_acquire);
+  // Nothing was folded meanwhile, and so none of the recent ones made room for another. All that was read before was
+  // read in this order (acquire).
   const bool still = area.folding.load(std::memory_order_relaxed) == 0 && area.folded.version() == sums->version;
   return still ? std::optional(std::move(out)) : std::nullopt;
 }

@@ -38,7 +38,9 @@ inline constexpr std::uint64_t kJobs = 5;
 inline constexpr Nanos kHistoryBegins = 1'700'000'000 * kNanosPerSecond;
 
 // The run that is open while a chunk of past runs is recorded, by the number of the first of them.
-inline Uuid id_of_chunk(std::uint64_t seed, std::uint64_t first) { return id_of(seed, (std::uint64_t{1} << 40U) + first); }
+inline Uuid id_of_chunk(std::uint64_t seed, std::uint64_t first) {
+  return id_of(seed, (std::uint64_t{1} << 40U) + first);
+}
 inline constexpr char kChunkJob[] = "chunk";
 
 // A run that is over and recorded as a whole.

@@ -23,8 +23,10 @@
 namespace kleptometrics::fault {
 namespace {
 
-constexpr std::uint64_t kPendingMax = 4000;      // snapshots; the journal holds more
-constexpr std::uint32_t kRunsMax = 500;          // of one life, so that its journal holds them without an aggregator
+constexpr std::uint64_t kPendingMax = 4000;  // snapshots; the journal holds more
+constexpr std::uint32_t kRunsMax = 400;      // of one life, so that its journal holds them without an aggregator
+constexpr std::uint32_t kRunsBetweenFlushes = 32;
+constexpr std::chrono::milliseconds kHurry(30);  // delivery is under way when a kill comes
 constexpr std::chrono::seconds kPatience(60);
 
 WallTime wall(Nanos at) { return WallTime(std::chrono::duration_cast<WallTime::duration>(Duration(at))); }
@@ -40,13 +42,18 @@ void record(Client& client, const PastRun& past) {
   run.finish_at(wall(past.started_at + past.duration));
 }
 
-int complain(const Client& client) {
-  const ClientStats stats = client.stats();
-  std::printf("delivered=%lu pending=%lu dropped=%lu rejected=%lu cut=%lu durable=%d error=%s\n",
-              static_cast<unsigned long>(stats.delivered), static_cast<unsigned long>(stats.pending),
-              static_cast<unsigned long>(stats.dropped), static_cast<unsigned long>(stats.rejected),
-              static_cast<unsigned long>(stats.cut), stats.durable ? 1 : 0, stats.last_error.c_str());
-  return 1;
+void print(const ClientStats& stats) {
+  const auto number = [](const char* name, std::uint64_t value) {
+    std::printf("%s=%llu ", name, static_cast<unsigned long long>(value));
+  };
+  number("delivered", stats.delivered);
+  number("duplicates", stats.duplicates);
+  number("retries", stats.retries);
+  number("pending", stats.pending);
+  number("dropped", stats.dropped);
+  number("rejected", stats.rejected);
+  number("cut", stats.cut);
+  std::printf("error=%s\n", stats.last_error.c_str());
 }
 
 int report_past(std::uint64_t seed, std::uint64_t first, std::uint64_t last, std::uint64_t chunk) {
@@ -60,12 +67,14 @@ int report_past(std::uint64_t seed, std::uint64_t first, std::uint64_t last, std
     Run meanwhile(client, kChunkJob, of_chunk);
     meanwhile.count("runs", static_cast<double>(chunk));
     for (std::uint64_t i = 0; i < chunk && first < last; ++i) record(client, PastRun(seed, first++));
-    while (client.stats().pending > kPendingMax) (void)client.flush(std::chrono::milliseconds(50));
+    do {
+      (void)client.flush(kHurry);
+    } while (client.stats().pending > kPendingMax);
   }
   (void)client.flush(kPatience);
   const ClientStats stats = client.stats();
-  const bool well = first == last && stats.pending == 0 && stats.dropped + stats.rejected + stats.cut == 0;
-  return well ? 0 : complain(client);
+  print(stats);
+  return first == last && stats.pending == 0 && stats.dropped + stats.rejected + stats.cut == 0 ? 0 : 1;
 }
 
 // One life of a program that is killed at some moment of it.
@@ -83,6 +92,8 @@ class Life {
       if (run <= kRunsMax) inner(run);
       add(outer, turns, kOuterRun, outer_worked_, outer_counted_);
       if (run <= kRunsMax) past(run);
+      // So that some of it is delivered before the end, and some is under way.
+      if (run % kRunsBetweenFlushes == 0) (void)client_.flush(std::chrono::milliseconds(2));
     }
   }
 
@@ -107,7 +118,7 @@ class Life {
     StepTimer work = run.step_timer("work");
     std::uint64_t worked = 0;
     std::uint64_t counted = 0;
-    for (std::uint64_t burst = drawn(seed_ ^ 4U, number) % 4; burst != 0; --burst) {
+    for (std::uint64_t burst = drawn(seed_ ^ 4U, number) % 16; burst != 0; --burst) {
       add(run, work, number, worked, counted);
       run.progress(static_cast<double>(counted % 1000) / 1000);
       tell(Told::kProgress, number, counted % 1000);

@@ -57,13 +57,18 @@ PastReporter::~PastReporter() {
 }
 
 void PastReporter::go_on() const {
-  if (::write(spur_, "g", 1) != 1) throw std::runtime_error("the reporter is gone: " + tests::read_file(log_));
+  if (::write(spur_, "g", 1) != 1) throw std::runtime_error("the reporter is gone: " + said());
 }
 
-std::string PastReporter::finish() {
+bool PastReporter::finish() {
   ::close(std::exchange(spur_, -1));
-  const int code = tests::wait_for(std::exchange(pid_, 0), 90);
-  return code == 0 ? "" : "the reporter ended with " + std::to_string(code) + ": " + tests::read_file(log_);
+  return tests::wait_for(std::exchange(pid_, 0), 90) == 0;
+}
+
+std::uint64_t PastReporter::said(const std::string& name) const {
+  const std::string all = said();
+  const auto at = all.find(name + "=");
+  return at == std::string::npos ? 0 : std::stoull(all.substr(at + name.size() + 1));
 }
 
 LiveReporter::LiveReporter(const tests::Daemon& daemon, std::uint64_t seed, const std::vector<std::string>& more)

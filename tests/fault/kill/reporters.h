@@ -24,8 +24,11 @@ class PastReporter {
   PastReporter& operator=(const PastReporter&) = delete;
 
   void go_on() const;  // one more chunk
-  // Waits until all that it was let record is delivered. Empty, or what it complained of.
-  std::string finish();
+  // Waits until all that it was let record is delivered. True if nothing was lost on the way.
+  bool finish();
+  // What it said of that: `delivered=…`, `duplicates=…` and so on.
+  std::string said() const { return tests::read_file(log_); }
+  std::uint64_t said(const std::string& name) const;
 
  private:
   std::string log_;

@@ -24,14 +24,12 @@ struct Told {
   std::uint64_t value = 0;
 };
 
-inline constexpr std::uint32_t kOuterRun = 0;            // is open for as long as its program lives
-inline constexpr std::uint64_t kBurstMax = 50;           // additions between two words
+inline constexpr std::uint32_t kOuterRun = 0;             // is open for as long as its program lives
+inline constexpr std::uint64_t kBurstMax = 50;            // additions between two words
 inline constexpr std::uint64_t kPastNumbers = 1U << 20U;  // past runs of a life have numbers from here, in ids
 inline constexpr char kLabel[] = "region";
 
 enum class Ending { kSucceed, kFail, kCancel };
-inline Ending ending_of(std::uint64_t seed, std::uint32_t run) {
-  return static_cast<Ending>(drawn(seed, run) % 3);
-}
+inline Ending ending_of(std::uint64_t seed, std::uint32_t run) { return static_cast<Ending>(drawn(seed, run) % 3); }
 
 }  // namespace kleptometrics::fault

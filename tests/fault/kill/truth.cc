@@ -53,6 +53,14 @@ void compare_answers(const Daemon& daemon, const Daemon& undisturbed, const std:
     faults.push_back("GET " + path + ": " + one.body + " where an undisturbed aggregator says " + other.body);
 }
 
+std::size_t journals_in(const std::string& folder) {
+  std::size_t count = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    count += entry.path().extension() == journal::kSuffix ? 1 : 0;
+  return count;
+}
+
 }  // namespace
 
 Runs stored_by(Daemon& daemon, Faults& faults) {
@@ -94,15 +102,9 @@ void compare_statistics(const Daemon& daemon, const Daemon& undisturbed, Faults&
   }
 }
 
-void await_adoption(const Daemon& daemon, Faults& faults) {
+void await_adoption(const Daemon& daemon, std::size_t left, Faults& faults) {
   const auto begun = std::chrono::steady_clock::now();
-  const auto left = [&] {
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(daemon.dir() / "spool", error))
-      if (entry.path().extension() == journal::kSuffix) return true;
-    return false;
-  };
-  while (left()) {
+  while (journals_in(daemon.dir() / "spool") > left) {
     if (std::chrono::steady_clock::now() - begun > std::chrono::seconds(30))
       return faults.push_back("a journal is still in the spool after 30 s: " + daemon.log());
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // between two looks at another process

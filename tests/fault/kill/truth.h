@@ -2,6 +2,7 @@
 // statistics, asked over HTTP while it lives.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -28,7 +29,7 @@ void compare(const aggregator::Run& stored, const PastRun& recorded, Faults& fau
 // another order do.
 void compare_statistics(const tests::Daemon& daemon, const tests::Daemon& undisturbed, Faults& faults);
 
-// Waits until no journal is left in the spool of the aggregator: what dead programs left was adopted.
-void await_adoption(const tests::Daemon& daemon, Faults& faults);
+// Waits until at most `left` journals are in the spool of the aggregator: what dead programs left there is adopted.
+void await_adoption(const tests::Daemon& daemon, std::size_t left, Faults& faults);
 
 }  // namespace kleptometrics::fault

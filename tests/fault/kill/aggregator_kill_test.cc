@@ -85,6 +85,12 @@ void compare_all(Runs stored, std::uint64_t seed, const Plan& plan, Faults& faul
   for (const auto& [id, run] : stored) faults.push_back(id.text() + " is stored, and nobody recorded it");
 }
 
+std::vector<PastRun> all_of(std::uint64_t seed, const Plan& plan) {
+  std::vector<PastRun> out;
+  for (std::uint64_t number = 0; number < plan.runs(); ++number) out.emplace_back(seed, number);
+  return out;
+}
+
 std::string words_of(const Plan& plan, const Load& load) {
   return std::to_string(plan.kills) + " kills, " + std::to_string(plan.runs()) + " runs, " +
          std::to_string(load.said("retries")) + " pushes that failed, " + std::to_string(load.said("duplicates")) +
@@ -101,11 +107,7 @@ Faults outcome(Scenario& scenario, const Plan& plan, const std::string& program)
     if (faults.empty()) load.finish(faults);
     scenario.report(words_of(plan, load));
   }
-  Daemon undisturbed;
-  Load load(undisturbed, scenario.seed(), plan);
-  for (std::uint64_t kill = 0; kill < plan.kills; ++kill) load.go_on();
-  load.finish(faults);
-  if (daemon.pid() != 0) compare_statistics(daemon, undisturbed, faults);
+  if (daemon.pid() != 0) compare_statistics(daemon, all_of(scenario.seed(), plan), faults);
   compare_all(stored_by(daemon, faults), scenario.seed(), plan, faults);
   return faults;
 }

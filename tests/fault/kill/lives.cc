@@ -92,6 +92,14 @@ bool Lives::may_be_there(const Uuid& id) const {
   return false;
 }
 
+std::vector<PastRun> Lives::past_among(const Runs& stored) const {
+  std::vector<PastRun> out;
+  for (const auto& [seed, life] : lives_)
+    for (const auto& [id, run] : stored)
+      if (number_in(id) >= kPastNumbers && id == id_of(seed, number_in(id))) out.emplace_back(seed, number_in(id));
+  return out;
+}
+
 Faults Lives::compare_with(const Runs& stored) const {
   Faults faults;
   const auto find = [&](const Uuid& id) {

@@ -24,6 +24,8 @@ class Lives {
 
   // Compares all that was told with all that is stored.
   Faults compare_with(const Runs& stored) const;
+  // The past runs that they recorded, those which are stored.
+  std::vector<PastRun> past_among(const Runs& stored) const;
 
  private:
   struct Known {

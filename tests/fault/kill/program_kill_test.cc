@@ -23,6 +23,15 @@ void live_and_die(const Daemon& daemon, Scenario& scenario, const std::vector<st
   lives.add(program);
 }
 
+// What the aggregator has in the end, run by run, and added up as an undisturbed one adds it up.
+void compare_all(Daemon& daemon, const Lives& lives, Faults& faults) {
+  const Runs stored = stored_by(daemon, faults);
+  const Faults differences = lives.compare_with(stored);
+  faults.insert(faults.end(), differences.begin(), differences.end());
+  daemon.start();
+  compare_statistics(daemon, lives.past_among(stored), faults);
+}
+
 std::string words_of(const Lives& lives, const Faults& faults) {
   return std::to_string(lives.count()) + " kills of programs, " + std::to_string(lives.runs()) + " runs told of, " +
          std::to_string(lives.left_open()) + " of them left open, " + std::to_string(faults.size()) + " faults";
@@ -41,9 +50,7 @@ Faults outcome(Scenario& scenario, int kills, const std::vector<std::string>& en
   }
   if (daemon.pid() == 0) daemon.start();
   await_adoption(daemon, 0, faults);
-  const Runs stored = stored_by(daemon, faults);
-  const Faults differences = lives.compare_with(stored);
-  faults.insert(faults.end(), differences.begin(), differences.end());
+  compare_all(daemon, lives, faults);
   scenario.report(words_of(lives, faults));
   return faults;
 }
@@ -128,9 +135,7 @@ TEST_CASE("R3: 100 kills of programs and of the aggregator, overlapping, lose no
   Daemon daemon;
   Mayhem mayhem(scenario, daemon);
   Faults faults = mayhem.strike(scaled(100));
-  const Runs stored = stored_by(daemon, faults);
-  const Faults differences = mayhem.lives().compare_with(stored);
-  faults.insert(faults.end(), differences.begin(), differences.end());
+  compare_all(daemon, mayhem.lives(), faults);
   scenario.report(std::to_string(mayhem.aggregators()) + " kills of the aggregator, " +
                   words_of(mayhem.lives(), faults));
   require_none(scenario, faults);

@@ -18,6 +18,7 @@
 
 #include "kleptometrics/kleptometrics.h"
 #include "tests/fault/kill/history.h"
+#include "tests/fault/kill/record.h"
 #include "tests/fault/kill/told.h"
 
 namespace kleptometrics::fault {
@@ -28,19 +29,6 @@ constexpr std::uint32_t kRunsMax = 400;      // of one life, so that its journal
 constexpr std::uint32_t kRunsBetweenFlushes = 32;
 constexpr std::chrono::milliseconds kHurry(30);  // delivery is under way when a kill comes
 constexpr std::chrono::seconds kPatience(60);
-
-WallTime wall(Nanos at) { return WallTime(std::chrono::duration_cast<WallTime::duration>(Duration(at))); }
-
-void record(Client& client, const PastRun& past) {
-  RunOptions options;
-  options.id = past.id.text();
-  options.started_at = wall(past.started_at);
-  Run run(client, past.job, options);
-  for (std::uint64_t i = 0; i < past.parses; ++i) auto parse = run.step("parse");
-  run.count("rows", past.rows);
-  if (past.failed) run.fail("bad row");
-  run.finish_at(wall(past.started_at + past.duration));
-}
 
 void print(const ClientStats& stats) {
   const auto number = [](const char* name, std::uint64_t value) {

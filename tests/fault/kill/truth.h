@@ -25,9 +25,9 @@ Runs stored_by(tests::Daemon& daemon, Faults& faults);
 // Compares what is stored of a past run with the run that was recorded.
 void compare(const aggregator::Run& stored, const PastRun& recorded, Faults& faults);
 
-// Asks both for every statistic of the history's jobs. Numbers may differ by 1e-9 of themselves, as sums of doubles in
-// another order do.
-void compare_statistics(const tests::Daemon& daemon, const tests::Daemon& undisturbed, Faults& faults);
+// Gives the same runs to an aggregator that nobody disturbs, and asks both for every statistic of the history's jobs.
+// Numbers may differ by 1e-9 of themselves, as sums of doubles in another order do.
+void compare_statistics(const tests::Daemon& daemon, const std::vector<PastRun>& recorded, Faults& faults);
 
 // Waits until at most `left` journals are in the spool of the aggregator: what dead programs left there is adopted.
 void await_adoption(const tests::Daemon& daemon, std::size_t left, Faults& faults);

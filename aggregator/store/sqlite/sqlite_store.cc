@@ -16,6 +16,7 @@
 #include "aggregator/store/sqlite/select.h"
 #include "aggregator/store/sqlite/status.h"
 #include "aggregator/wire/wire.h"
+#include "lib/base/limits.h"
 #include "lib/base/mutex.h"
 
 namespace kleptometrics::aggregator {
@@ -108,8 +109,8 @@ class SqliteStore final : public Store {
   ReaderPool readers_;
 };
 
-// A store that has failed for good says so; one whose last commit found no room tries a small write of its
-// own.
+// A store that has failed for good says so; one whose last commit found no room tries a small write of its own. That
+// may fit where a run does not, so there must be room for the largest run, too.
 absl::Status SqliteStore::ready() {
   if (absl::Status status = health_.ended(); !status.ok()) return status;
   if (!health_.last().ok()) {
@@ -120,6 +121,8 @@ absl::Status SqliteStore::ready() {
 }
 
 absl::Status SqliteStore::probe() {
+  if (absl::Status status = sqlite::check_room(path_, limits::run_bytes_max); !status.ok())
+    return within(doing("write to"), status);
   const std::string touch = absl::StrCat("PRAGMA user_version=", sqlite::kSchemaVersion);
   const Lock lock(writing_);
   if (absl::Status status = health_.ended(); !status.ok()) return status;

@@ -49,7 +49,7 @@ Faults outcome(Scenario& scenario, int kills, const std::vector<std::string>& en
     live_and_die(daemon, scenario, environment, lives);
   }
   if (daemon.pid() == 0) daemon.start();
-  await_adoption(daemon, 0, faults);
+  await_adoption(daemon.dir() / "spool", 0, faults);
   compare_all(daemon, lives, faults);
   scenario.report(words_of(lives, faults));
   return faults;
@@ -91,7 +91,7 @@ class Mayhem {
       }
     }
     while (!programs_.empty()) kill_program();
-    if (daemon_.await_ready()) await_adoption(daemon_, 0, faults_);
+    if (daemon_.await_ready()) await_adoption(daemon_.dir() / "spool", 0, faults_);
     return std::move(faults_);
   }
 
@@ -104,7 +104,7 @@ class Mayhem {
 
   // An aggregator that is killed all the time adopts little, and a spool that is full takes no more journals.
   void take_breath() {
-    if (daemon_.await_ready()) await_adoption(daemon_, kPrograms, faults_);
+    if (daemon_.await_ready()) await_adoption(daemon_.dir() / "spool", kPrograms, faults_);
   }
 
   void born() { programs_.emplace_back(daemon_, scenario_.seed() * 1000 + ++births_); }

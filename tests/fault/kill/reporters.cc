@@ -26,10 +26,16 @@ Ends make_pipe() {
 
 void close_on_exec(int fd, bool closes) { ::fcntl(fd, F_SETFD, closes ? FD_CLOEXEC : 0); }
 
+std::vector<std::string> environment_of(const tests::Daemon& daemon, const std::vector<std::string>& more) {
+  std::vector<std::string> out = daemon.environment();
+  out.insert(out.end(), more.begin(), more.end());  // the last of a kind counts
+  return out;
+}
+
 }  // namespace
 
 PastReporter::PastReporter(const tests::Daemon& daemon, std::uint64_t seed, std::uint64_t first, std::uint64_t last,
-                           std::uint64_t chunk)
+                           std::uint64_t chunk, const std::vector<std::string>& more)
     : log_(daemon.dir() / ("reporter-" + std::to_string(first))) {
   const Ends ends = make_pipe();
   close_on_exec(ends.read, false);
@@ -44,7 +50,7 @@ PastReporter::PastReporter(const tests::Daemon& daemon, std::uint64_t seed, std:
       std::to_string(last),
       std::to_string(chunk),
   };
-  pid_ = tests::start_program(command, daemon.environment(), log_);
+  pid_ = tests::start_program(command, environment_of(daemon, more), log_);
   ::close(ends.read);
   spur_ = ends.write;
 }
@@ -75,10 +81,8 @@ LiveReporter::LiveReporter(const tests::Daemon& daemon, std::uint64_t seed, cons
     : seed_(seed) {
   const Ends ends = make_pipe();
   close_on_exec(ends.write, false);
-  std::vector<std::string> environment = daemon.environment();
-  environment.insert(environment.end(), more.begin(), more.end());
-  pid_ = tests::start_program({KLEPTO_REPORTER, "live", std::to_string(seed), std::to_string(ends.write)}, environment,
-                              daemon.dir() / "live");
+  pid_ = tests::start_program({KLEPTO_REPORTER, "live", std::to_string(seed), std::to_string(ends.write)},
+                              environment_of(daemon, more), daemon.dir() / "live");
   ::close(ends.write);
   words_ = ends.read;
 }
@@ -107,13 +111,22 @@ void LiveReporter::listen_until(std::chrono::steady_clock::time_point until) {
   }
 }
 
-bool LiveReporter::kill() {
+bool LiveReporter::listen_for(Told::Kind kind) {
+  const auto said = [&] {
+    return std::any_of(told_.begin(), told_.end(), [&](const Told& told) { return told.kind == kind; });
+  };
+  while (!said())
+    if (!hear(10'000)) return false;
+  return true;
+}
+
+int LiveReporter::kill() {
   ::kill(pid_, SIGKILL);
   int status = 0;
   ::waitpid(std::exchange(pid_, 0), &status, 0);
   while (hear(0)) {
   }
-  return WIFSIGNALED(status);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
 }  // namespace kleptometrics::fault

@@ -17,8 +17,9 @@ namespace kleptometrics::fault {
 // Records past runs of a seed, a chunk at a time.
 class PastReporter {
  public:
+  // `more`: environment beside that of the aggregator.
   PastReporter(const tests::Daemon& daemon, std::uint64_t seed, std::uint64_t first, std::uint64_t last,
-               std::uint64_t chunk);
+               std::uint64_t chunk, const std::vector<std::string>& more = {});
   ~PastReporter();  // killed
   PastReporter(const PastReporter&) = delete;
   PastReporter& operator=(const PastReporter&) = delete;
@@ -39,15 +40,17 @@ class PastReporter {
 // A program that lives until it is killed, and what it had told by then.
 class LiveReporter {
  public:
-  // `more`: environment beside that of the aggregator.
+  // `more` likewise.
   LiveReporter(const tests::Daemon& daemon, std::uint64_t seed, const std::vector<std::string>& more = {});
   ~LiveReporter();  // killed
   LiveReporter(const LiveReporter&) = delete;
   LiveReporter& operator=(const LiveReporter&) = delete;
 
   void listen_until(std::chrono::steady_clock::time_point until);
-  // Kills it, and hears it out. False: it had ended before.
-  bool kill();
+  // Listens until it says such a word; false if it does not, for a long time.
+  bool listen_for(Told::Kind kind);
+  // Kills it, and hears it out. The signal that ended it: SIGKILL, or it had ended before; 0: by itself.
+  int kill();
 
   std::uint64_t seed() const { return seed_; }
   const std::vector<Told>& told() const { return told_; }

@@ -77,10 +77,10 @@ std::size_t journals_in(const std::string& folder) {
 
 }  // namespace
 
-Runs stored_by(Daemon& daemon, Faults& faults) {
+Runs stored_by(Daemon& daemon, Faults& faults, const std::string& database) {
   if (const int code = daemon.terminate(); code != 0)
     faults.push_back("the aggregator ended with " + std::to_string(code) + ": " + daemon.log());
-  const std::string path = daemon.dir() / "runs.db";
+  const std::string path = database.empty() ? daemon.dir() / "runs.db" : database;
   if (const std::string said = asked(path, "PRAGMA integrity_check"); said != "ok")
     faults.push_back("integrity_check: " + said);
   Runs runs;
@@ -118,11 +118,11 @@ void compare_statistics(const Daemon& daemon, const std::vector<PastRun>& record
   }
 }
 
-void await_adoption(const Daemon& daemon, std::size_t left, Faults& faults) {
+void await_adoption(const std::string& spool, std::size_t left, Faults& faults) {
   const auto begun = std::chrono::steady_clock::now();
-  while (journals_in(daemon.dir() / "spool") > left) {
+  while (journals_in(spool) > left) {
     if (std::chrono::steady_clock::now() - begun > std::chrono::seconds(30))
-      return faults.push_back("a journal is still in the spool after 30 s: " + daemon.log());
+      return faults.push_back("a journal is still in the spool after 30 s");
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // between two looks at another process
   }
 }

@@ -1,9 +1,9 @@
 // A program that records runs by the client library for as long as it is let. In two ways:
 //
-//   reporter past SEED FIRST LAST CHUNK   records past runs FIRST to LAST - 1 of the history of SEED, CHUNK of them
-//                                         for every byte of its standard input, each chunk within a run of its own;
-//                                         ends well once all is delivered
-//   reporter live SEED FD                 starts and ends runs without end, and tells of it through FD (told.h)
+//   reporter past SEED FIRST LAST CHUNK FD   records past runs FIRST to LAST - 1 of the history of SEED, CHUNK of them
+//                                            for every byte that comes from FD, each chunk within a run of its own;
+//                                            ends well once all is delivered
+//   reporter live SEED FD                    starts and ends runs without end, and tells of it through FD (told.h)
 //
 // Where the aggregator is and where the journal goes it takes from the environment, as every program does.
 #include <unistd.h>
@@ -44,12 +44,12 @@ void print(const ClientStats& stats) {
   std::printf("error=%s\n", stats.last_error.c_str());
 }
 
-int report_past(std::uint64_t seed, std::uint64_t first, std::uint64_t last, std::uint64_t chunk) {
+int report_past(std::uint64_t seed, std::uint64_t first, std::uint64_t last, std::uint64_t chunk, int spur) {
   ClientOptions options;
   options.journal_bytes_max = std::size_t{8} << 20U;
   Client client(options);
   char go = 0;
-  while (first < last && ::read(STDIN_FILENO, &go, 1) == 1) {
+  while (first < last && ::read(spur, &go, 1) == 1) {
     RunOptions of_chunk;
     of_chunk.id = id_of_chunk(seed, first).text();
     Run meanwhile(client, kChunkJob, of_chunk);
@@ -153,8 +153,9 @@ int main(int argc, char** argv) {
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   std::vector<std::uint64_t> numbers;
   for (int i = 2; i < argc; ++i) numbers.push_back(std::strtoull(argv[i], nullptr, 10));
-  if (words.size() == 5 && words[0] == "past") return report_past(numbers[0], numbers[1], numbers[2], numbers[3]);
+  if (words.size() == 6 && words[0] == "past")
+    return report_past(numbers[0], numbers[1], numbers[2], numbers[3], static_cast<int>(numbers[4]));
   if (words.size() == 3 && words[0] == "live") Life(numbers[0], static_cast<int>(numbers[1])).live();
-  std::fprintf(stderr, "usage: reporter past SEED FIRST LAST CHUNK | live SEED FD\n");
+  std::fprintf(stderr, "usage: reporter past SEED FIRST LAST CHUNK FD | live SEED FD\n");
   return 2;
 }

@@ -39,17 +39,9 @@ PastReporter::PastReporter(const tests::Daemon& daemon, std::uint64_t seed, std:
     : log_(daemon.dir() / ("reporter-" + std::to_string(first))) {
   const Ends ends = make_pipe();
   close_on_exec(ends.read, false);
-  const std::vector<std::string> command{
-      "/bin/sh",
-      "-c",
-      "exec \"$0\" \"$@\" <&" + std::to_string(ends.read),
-      KLEPTO_REPORTER,
-      "past",
-      std::to_string(seed),
-      std::to_string(first),
-      std::to_string(last),
-      std::to_string(chunk),
-  };
+  std::vector<std::string> command{KLEPTO_REPORTER, "past"};
+  for (const std::uint64_t number : {seed, first, last, chunk, static_cast<std::uint64_t>(ends.read)})
+    command.push_back(std::to_string(number));
   pid_ = tests::start_program(command, environment_of(daemon, more), log_);
   ::close(ends.read);
   spur_ = ends.write;

@@ -25,11 +25,13 @@ Step step_from(std::string name, cells::StepTotals totals) {
 
 void lay_over_steps(std::vector<Step>& steps, cells::RunRemains& remains) {
   for (auto& [name, totals] : remains.steps) {
-    const auto known = std::find_if(steps.begin(), steps.end(), [&](const Step& step) { return step.name == name; });
+    Step left = step_from(std::move(name), std::move(totals));
+    const auto known =
+        std::find_if(steps.begin(), steps.end(), [&](const Step& step) { return step.name == left.name; });
     if (known == steps.end()) {
-      if (steps.size() < limits::step_count_max) steps.push_back(step_from(std::move(name), std::move(totals)));
-    } else if (totals.count >= known->count) {
-      *known = step_from(std::move(name), std::move(totals));
+      if (steps.size() < limits::step_count_max) steps.push_back(std::move(left));
+    } else if (left.count >= known->count) {
+      *known = std::move(left);
     }
   }
 }

@@ -1,5 +1,5 @@
-// R6, the database: bytes of it damaged at a thousand places. The store opens, or refuses with one line; reading it
-// never crashes and never hangs; and what was not hit is answered.
+// R6, the database: bytes of it damaged at a thousand places, and at some of the log beside it. The store opens, or
+// refuses with one line; reading it never crashes and never hangs; and what was not hit is answered.
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -7,7 +7,9 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -40,14 +42,15 @@ Run run_number(std::uint32_t number) {
   return run;
 }
 
-void fill(const std::string& path) {
+std::unique_ptr<Store> filled(const std::string& path) {
   auto store = aggregator::open_store("sqlite:" + path);
-  REQUIRE(store.ok());
+  if (!store.ok()) throw std::runtime_error(store.status().ToString());
   for (std::uint32_t number = 0; number < kRuns;) {
     std::vector<Snapshot> batch;
     while (batch.size() < kBatch) batch.push_back(aggregator::snapshot_of(run_number(number++)));
-    REQUIRE((*store)->commit(batch).ok());
+    if (!(*store)->commit(batch).ok()) throw std::runtime_error("a commit failed");
   }
+  return *std::move(store);
 }
 
 // What one reader, a process of its own, found. Told through a pipe.
@@ -130,11 +133,18 @@ void damage(const std::string& path, std::uint64_t seed, std::uint64_t number) {
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-// A copy of the database with damage of its own, and nothing of an earlier copy beside it.
-std::string damaged_copy(const tests::TempDir& dir, std::uint64_t seed, std::uint64_t number) {
+// A copy of a database in `dir` and of its log, if there is one, and nothing of an earlier copy beside it.
+std::string copy_of(const tests::TempDir& dir, const std::string& name) {
   std::string path = dir / "damaged.db";
   for (const char* const beside : {"", "-wal", "-shm"}) std::filesystem::remove(path + beside);
-  std::filesystem::copy_file(dir / "whole.db", path);
+  for (const char* const part : {"", "-wal"})
+    if (std::filesystem::exists(dir / name + part)) std::filesystem::copy_file(dir / name + part, path + part);
+  return path;
+}
+
+// A copy of whole.db with damage of its own.
+std::string damaged_copy(const tests::TempDir& dir, std::uint64_t seed, std::uint64_t number) {
+  std::string path = copy_of(dir, "whole.db");
   damage(path, seed, number);
   return path;
 }
@@ -158,7 +168,7 @@ void judge(const Reading& reading, const std::string& where, Tally& tally, Fault
 TEST_CASE("R6: a database damaged at any of 1,000 places is opened or refused, and read without a crash") {
   const Scenario scenario("R6, database");
   const tests::TempDir dir;
-  fill(dir / "whole.db");
+  filled(dir / "whole.db").reset();
   const int times = scaled(1000);
   Tally tally;
   Faults faults;
@@ -181,6 +191,35 @@ TEST_CASE("R6: a database damaged at any of 1,000 places is opened or refused, a
   CHECK(tally.refused < times / 20);
 }
 
+TEST_CASE("R6: a log damaged at any of 200 places ends the history early at worst, and is read without a crash") {
+  const Scenario scenario("R6, log");
+  const tests::TempDir dir;
+  journal::test::Child writer([&] {  // ends without closing, so that all of it is still in the log
+    (void)filled(dir / "logged.db").release();
+    return 0;
+  });
+  CHECK(writer.wait() == 0);
+  REQUIRE(std::filesystem::file_size(dir / "logged.db-wal") > 100'000);
+  const int times = scaled(200);
+  std::uint64_t read = 0;
+  Faults faults;
+  for (int time = 0; time < times; ++time) {
+    const std::string path = copy_of(dir, "logged.db");
+    damage(path + "-wal", scenario.seed(), static_cast<std::uint64_t>(time));
+    const auto reading = read_apart(path, time % 5 == 0);
+    if (!reading || !reading->opened) {
+      faults.push_back("its reader crashed, hung or was refused: place " + std::to_string(time));
+    } else if (reading->in_pages % kBatch != 0 || reading->in_scan != reading->in_pages) {
+      faults.push_back("a part of a commit is there: place " + std::to_string(time));
+    } else {
+      read += reading->in_pages;
+    }
+  }
+  scenario.report(std::to_string(times) + " places, " + std::to_string(read / static_cast<std::uint64_t>(times)) +
+                  " of " + std::to_string(kRuns) + " runs left on average");
+  require_none(scenario, faults);
+}
+
 // Asked everything that a reader may ask; what it answers with 500 it cannot read.
 void ask_all(tests::Daemon& daemon, const std::string& where, Faults& faults) {
   for (const char* const path :
@@ -195,7 +234,7 @@ void ask_all(tests::Daemon& daemon, const std::string& where, Faults& faults) {
 TEST_CASE("R6: kleptometricsd on a damaged database serves what there is, or ends with one line and exit code 1") {
   const Scenario scenario("R6, kleptometricsd");
   const tests::TempDir dir;
-  fill(dir / "whole.db");
+  filled(dir / "whole.db").reset();
   tests::Daemon daemon({"--store=sqlite:" + dir / "damaged.db"});
   daemon.kill();
   const int times = scaled(40);

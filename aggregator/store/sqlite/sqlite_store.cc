@@ -274,11 +274,12 @@ absl::StatusOr<std::optional<Run>> SqliteStore::run(const Uuid& id) {
   if (!statement.ok()) return within(doing("read"), statement.status());
   Execution query(*statement);
   if (!query.bind_blob(1, id.view()).next()) {
+    if (query.corrupt()) return within(doing("read"), absl::UnknownError(query.status().message()));
     if (!query.status().ok()) return within(doing("read"), query.status());
     return std::optional<Run>();
   }
   absl::StatusOr<Run> run = run_of(query);
-  if (!run.ok()) return within(doing("read"), run.status());
+  if (!run.ok()) return within(doing("read"), absl::UnknownError(run.status().message()));
   return std::optional<Run>(*std::move(run));
 }
 

@@ -69,6 +69,7 @@ class Committer::Group {
   absl::Status add_snapshot(Snapshot snapshot, Outcome& outcome);
   absl::Status add_report(const ReportRun& report, Nanos wall, Outcome& outcome);
   absl::Status add_patch(const PatchRun& patch, Nanos wall, Outcome& outcome);
+  absl::Status reject_damaged(const absl::Status& why, Outcome& outcome);
   absl::StatusOr<std::optional<Run>*> lookup(const Uuid& id);
   absl::Status remember(const Snapshot& snapshot);
   bool may_appear(const std::string& job, Outcome& outcome);
@@ -112,6 +113,7 @@ absl::Status Committer::Group::add_snapshot(Snapshot snapshot, Outcome& outcome)
 
 absl::Status Committer::Group::add_report(const ReportRun& report, Nanos wall, Outcome& outcome) {
   auto stored = lookup(report.run.id);
+  if (absl::IsUnknown(stored.status())) return reject_damaged(stored.status(), outcome);
   if (!stored.ok()) return stored.status();
   std::optional<Run>& run = **stored;
   outcome = resolve_report(report, run ? &*run : nullptr, wall);
@@ -123,12 +125,20 @@ absl::Status Committer::Group::add_report(const ReportRun& report, Nanos wall, O
 
 absl::Status Committer::Group::add_patch(const PatchRun& patch, Nanos wall, Outcome& outcome) {
   auto stored = lookup(patch.id);
+  if (absl::IsUnknown(stored.status())) return reject_damaged(stored.status(), outcome);
   if (!stored.ok()) return stored.status();
   std::optional<Run>& run = **stored;
   outcome = resolve_patch(patch, run ? &*run : nullptr, wall);
   if (outcome.kind != Outcome::Kind::kAccepted) return absl::OkStatus();
   run = outcome.run;
   take(snapshot_of(*run), outcome);
+  return absl::OkStatus();
+}
+
+// One run that is damaged is no reason to stop.
+absl::Status Committer::Group::reject_damaged(const absl::Status& why, Outcome& outcome) {
+  outcome =
+      reject(Outcome::Why::kConflict, "id", "what is stored of the run is damaged: " + std::string(why.message()));
   return absl::OkStatus();
 }
 
@@ -142,6 +152,7 @@ absl::StatusOr<std::optional<Run>*> Committer::Group::lookup(const Uuid& id) {
 // What the store will make of the snapshot, for the reports and patches behind it.
 absl::Status Committer::Group::remember(const Snapshot& snapshot) {
   auto stored = lookup(snapshot.run.id);
+  if (absl::IsUnknown(stored.status())) return absl::OkStatus();  // those behind it find the damage themselves
   if (!stored.ok()) return stored.status();
   std::optional<Run>& run = **stored;
   if (!run) {

@@ -7,7 +7,8 @@
 //
 // Errors, everywhere: Unavailable = worth a retry (busy, disk full: nothing was changed); DataLoss and
 // Internal = the store cannot go on (after a failed fsync nothing is retried: exit and recover);
-// FailedPrecondition = cannot be opened by this build (newer schema).
+// FailedPrecondition = cannot be opened by this build (newer schema). Of run() alone: Unknown = what is stored of this
+// run is damaged, of others it is not; lists leave such runs out.
 #pragma once
 
 #include <cstddef>

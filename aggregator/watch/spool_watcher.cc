@@ -11,12 +11,9 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "aggregator/base/log.h"
-#include "aggregator/model/run.h"
-#include "aggregator/wire/wire.h"
 
 namespace kleptometrics::aggregator {
 namespace {
@@ -40,19 +37,6 @@ Nanos modified_at(const std::string& path) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) return 0;
   return static_cast<Nanos>(info.st_mtim.tv_sec) * kNanosPerSecond + info.st_mtim.tv_nsec;
-}
-
-// The verdict on a run whose program is gone. Its labels, counters and steps stay as they were seen last.
-Run crashed(Run run, std::optional<Nanos> ended_at) {
-  run.state = State::kCrashed;
-  run.verdict = true;
-  run.revision += 1;
-  if (ended_at) {
-    run.finished_at = std::max(*ended_at, run.started_at);
-    run.duration = *run.finished_at - run.started_at;
-  }
-  run.failure = Failure{FailureKind::kLost, "its program ended without ending the run", 0};
-  return run;
 }
 
 }  // namespace
@@ -126,34 +110,22 @@ bool SpoolWatcher::adopt(const std::string& path, unsigned owner) {
     return false;
   }
   if (adoption->producer_alive()) return false;
-  if (error == journal::ReadError::kDamagedHead || adoption->contents().damaged != 0)
-    complain_once(path, absl::StrCat("it is damaged; ", adoption->contents().damaged, " records are lost, ",
-                                     adoption->contents().records.size(), " were found"));
-  if (!commit(adoption->contents(), ended_at, path)) return false;
+  const journal::Contents& contents = adoption->contents();
+  Adopted adopted = adopted_from(contents, ended_at);
+  if (error == journal::ReadError::kDamagedHead || contents.damaged + adopted.damaged + adopted.strange != 0)
+    complain_once(path, absl::StrCat("it is damaged; ", contents.damaged, " records or areas are lost, ",
+                                     adopted.damaged, " areas make no sense, ", adopted.strange,
+                                     " records are no run; ", contents.records.size(), " records were found"));
+  if (!commit(std::move(adopted), contents.producer, path)) return false;
   adoption->remove_file();
   complained_.erase(path);
   return true;
 }
 
 // False if it must be tried again later.
-bool SpoolWatcher::commit(const journal::Contents& contents, std::optional<Nanos> ended_at, const std::string& path) {
-  std::vector<Command> commands;
-  std::size_t crashes = 0;
-  for (const journal::Record& record : contents.records) {
-    auto decoded = wire::decode_push(record.payload);
-    if (!decoded.ok() || decoded->size() != 1 || !std::holds_alternative<Run>(decoded->front())) {
-      complain_once(path, "a record of it is no run; skipped");
-      continue;
-    }
-    Run run = std::get<Run>(std::move(decoded->front()));
-    const bool open = !terminal(run.state);
-    commands.push_back(ApplySnapshot{run});
-    if (!open) continue;
-    commands.push_back(ApplySnapshot{crashed(std::move(run), ended_at)});
-    ++crashes;
-  }
-  const std::size_t count = commands.size();
-  const auto outcomes = committer_.submit(std::move(commands));
+bool SpoolWatcher::commit(Adopted adopted, const journal::Producer& producer, const std::string& path) {
+  const std::size_t count = adopted.commands.size();
+  const auto outcomes = committer_.submit(std::move(adopted.commands));
   if (!outcomes.ok()) return false;
   for (const Outcome& outcome : *outcomes) {
     if (outcome.kind == Outcome::Kind::kDeferred) return false;
@@ -161,8 +133,8 @@ bool SpoolWatcher::commit(const journal::Contents& contents, std::optional<Nanos
       complain_once(path, absl::StrCat("a run of it was refused: ", outcome.field, ": ", outcome.detail));
   }
   if (count != 0)
-    log_info(absl::StrCat("adopted a journal program=", contents.producer.program, " pid=", contents.producer.pid,
-                          " snapshots=", count - crashes, " crashed=", crashes));
+    log_info(absl::StrCat("adopted a journal program=", producer.program, " pid=", producer.pid,
+                          " snapshots=", count - adopted.crashed, " crashed=", adopted.crashed));
   return true;
 }
 

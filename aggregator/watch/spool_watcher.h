@@ -1,18 +1,18 @@
 // Looks after the journals of programs that are gone: what they recorded and could not deliver is committed, and a run
-// that they left open gets its verdict, crashed. Two looks a second at the spool directories; a journal whose program
-// lives is left alone.
+// that they left open gets its verdict, crashed (adopted.h). Two looks a second at the spool directories; a journal
+// whose program lives is left alone.
 //
 // Changes state only through the committer. A journal is removed after everything in it is committed, so
 // an aggregator killed in between does the same again, to the same effect.
 #pragma once
 
-#include <optional>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "aggregator/ingest/committer.h"
+#include "aggregator/watch/adopted.h"
 #include "lib/base/clock.h"
 #include "lib/base/mutex.h"
 #include "lib/journal/journal.h"
@@ -35,7 +35,7 @@ class SpoolWatcher {
   void loop();
   int scan_directory(const std::string& directory, unsigned owner);
   bool adopt(const std::string& path, unsigned owner);
-  bool commit(const journal::Contents& contents, std::optional<Nanos> ended_at, const std::string& path);
+  bool commit(Adopted adopted, const journal::Producer& producer, const std::string& path);
   void complain_once(const std::string& path, const std::string& why);
 
   const std::string spool_dir_;

@@ -61,7 +61,11 @@ Ended run_program(const std::vector<std::string>& command, const std::vector<std
   return ended;
 }
 
-Daemon::Daemon(std::vector<std::string> more_flags) : more_flags_(std::move(more_flags)) { start(); }
+Daemon::Daemon(std::vector<std::string> more_flags, std::vector<std::string> program)
+    : more_flags_(std::move(more_flags)), program_(std::move(program)) {
+  if (program_.empty()) program_ = {KLEPTO_DAEMON};
+  start();
+}
 
 Daemon::~Daemon() {
   if (pid_ != 0) kill();
@@ -76,21 +80,32 @@ std::vector<std::string> Daemon::flags() const {
 }
 
 void Daemon::start() {
+  launch();
+  if (!await_ready()) throw std::runtime_error("kleptometricsd is not ready: " + log());
+}
+
+void Daemon::launch() {
   ::unlink((dir_ / "ready").c_str());
-  std::vector<std::string> command{KLEPTO_DAEMON};
+  std::vector<std::string> command = program_;
   for (std::string& flag : flags()) command.push_back(std::move(flag));
   pid_ = start_program(command, {}, dir_ / "log");
+}
+
+bool Daemon::await_ready() {
   for (int tries = 0; tries < 1500; ++tries) {
     const std::string ready = read_file(dir_ / "ready");
     if (!ready.empty()) {
       listen_ = Json::parse(ready).at("listen");
-      return;
+      return true;
     }
-    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) break;
+    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+      pid_ = 0;
+      return false;
+    }
     pause();
   }
-  pid_ = 0;
-  throw std::runtime_error("kleptometricsd is not ready: " + log());
+  kill();
+  return false;
 }
 
 int Daemon::terminate() {

@@ -39,14 +39,17 @@ struct Answer {
 
 class Daemon {
  public:
-  explicit Daemon(std::vector<std::string> more_flags = {});  // started and ready
-  ~Daemon();                                                  // killed
+  // Started and ready. `program`: what is run in place of kleptometricsd, with words of its own before the flags.
+  explicit Daemon(std::vector<std::string> more_flags = {}, std::vector<std::string> program = {});
+  ~Daemon();  // killed
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  void start();
-  int terminate();  // SIGTERM; its exit code
-  void kill();      // SIGKILL
+  void start();        // launch(), and throws if it does not become ready
+  void launch();       // without waiting
+  bool await_ready();  // false: it ended, or took 30 s
+  int terminate();     // SIGTERM; its exit code
+  void kill();         // SIGKILL
 
   Answer get(const std::string& path) const;
   Answer send(const std::string& method, const std::string& path, const std::string& body,
@@ -70,7 +73,7 @@ class Daemon {
   std::string endpoint() const;            // unix:…
   const std::string& listen() const { return listen_; }
   std::string log() const;
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return pid_; }  // 0: it does not run
   const TempDir& dir() const { return dir_; }
 
  private:
@@ -78,6 +81,7 @@ class Daemon {
 
   TempDir dir_;
   std::vector<std::string> more_flags_;
+  std::vector<std::string> program_;
   pid_t pid_ = 0;
   std::string listen_;
 };

@@ -23,6 +23,7 @@ void Execution::check(int code) {
   if (code != SQLITE_OK && status_.ok()) {
     sqlite3* const db = sqlite3_db_handle(statement_);
     status_ = status_of(sqlite3_extended_errcode(db), db, "");
+    corrupt_ = (sqlite3_extended_errcode(db) & 0xff) == SQLITE_CORRUPT;
   }
 }
 

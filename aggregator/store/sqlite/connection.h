@@ -34,6 +34,8 @@ class [[nodiscard]] Execution {
   // Runs a statement that has no rows.
   absl::Status run();
   const absl::Status& status() const { return status_; }
+  // The error is that the file is damaged, not that it cannot be read.
+  bool corrupt() const { return corrupt_; }
 
   // Columns from 0; valid until the next call of next().
   std::int64_t integer(int column) const;
@@ -45,6 +47,7 @@ class [[nodiscard]] Execution {
 
   sqlite3_stmt* statement_;
   absl::Status status_;
+  bool corrupt_ = false;
 };
 
 class Connection {

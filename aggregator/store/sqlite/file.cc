@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -80,6 +81,14 @@ absl::Status make_file(const std::string& path) {
   if (!fd.ok()) return fd.status();
   ::close(*fd);
   return existed ? absl::OkStatus() : sync_folder(folder_of(path));
+}
+
+absl::Status check_room(const std::string& path, std::uint64_t bytes) {
+  struct statvfs disk {};
+  if (::statvfs(path.c_str(), &disk) != 0) return absl::OkStatus();
+  const std::uint64_t blocks = ::geteuid() == 0 ? disk.f_bfree : disk.f_bavail;
+  if (blocks >= bytes / disk.f_frsize) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("only ", blocks * disk.f_frsize, " bytes are left on the disk"));
 }
 
 }  // namespace kleptometrics::aggregator::sqlite

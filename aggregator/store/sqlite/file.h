@@ -2,6 +2,7 @@
 // and locked against a second process.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -30,5 +31,7 @@ absl::Status check_folder(const std::string& path);
 // Makes an empty file of mode 0600, durably, if there is none. To be called before SQLite opens it: closing
 // any descriptor of a file drops all POSIX locks that the process has on it.
 absl::Status make_file(const std::string& path);
+// Unavailable if the file system of `path` has no room for so many bytes; OK also where it does not say.
+absl::Status check_room(const std::string& path, std::uint64_t bytes);
 
 }  // namespace kleptometrics::aggregator::sqlite

@@ -19,6 +19,7 @@ class ReaderPool {
     Lease& operator=(const Lease&) = delete;
     ~Lease() { pool_.give_back(std::move(connection_)); }
     Connection* operator->() { return &connection_; }
+    Connection& operator*() { return connection_; }
 
    private:
     ReaderPool& pool_;

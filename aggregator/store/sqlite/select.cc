@@ -40,13 +40,13 @@ std::int64_t mask_of(const std::vector<State>& states) {
 
 std::string select_sql(const RunFilter& filter) {
   const auto [index, condition] = index_of(filter);
-  return absl::StrCat("SELECT bytes, annotations FROM runs INDEXED BY ", index,
+  return absl::StrCat("SELECT bytes, annotations, id, started_at FROM runs INDEXED BY ", index,
                       " WHERE (started_at, id) < (?1, ?2) AND started_at >= ?3 AND (?4 >> state) & 1", condition,
                       filter.job.empty() ? "" : " AND job = (SELECT key FROM jobs WHERE name = ?5)",
                       " ORDER BY started_at DESC, id DESC");
 }
 
-void bind_select(Execution& query, const RunFilter& filter, const std::optional<RunCursor>& after) {
+void bind_range(Execution& query, const RunFilter& filter, const std::optional<RunCursor>& after) {
   // Before (until, smallest id) is before `until`; no start of a run reaches the largest number.
   std::int64_t start = filter.until.value_or(std::numeric_limits<Nanos>::max());
   std::string_view id;
@@ -56,6 +56,10 @@ void bind_select(Execution& query, const RunFilter& filter, const std::optional<
   }
   query.bind(kUpperStart, start).bind_blob(kUpperId, id);
   query.bind(kSince, filter.since.value_or(std::numeric_limits<Nanos>::min()));
+}
+
+void bind_select(Execution& query, const RunFilter& filter, const std::optional<RunCursor>& after) {
+  bind_range(query, filter, after);
   query.bind(kStates, mask_of(filter.states));
   if (!filter.job.empty()) query.bind_text(kJob, filter.job);
 }

@@ -5,8 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregator/base/absl_view.h"
+#include "aggregator/base/log.h"
 #include "aggregator/store/apply.h"
 #include "aggregator/store/sqlite/connection.h"
+#include "aggregator/store/sqlite/damaged_rows.h"
 #include "aggregator/store/sqlite/file.h"
 #include "aggregator/store/sqlite/health.h"
 #include "aggregator/store/sqlite/reader_pool.h"
@@ -14,6 +16,7 @@
 #include "aggregator/store/sqlite/select.h"
 #include "aggregator/store/sqlite/status.h"
 #include "aggregator/wire/wire.h"
+#include "lib/base/limits.h"
 #include "lib/base/mutex.h"
 
 namespace kleptometrics::aggregator {
@@ -28,10 +31,15 @@ constexpr int kCheckpointPages = 4000;   // 16 MiB of log between two checkpoint
 constexpr int kLogBytesKept = 64 << 20;  // a log that a long read let grow is cut back to this
 constexpr int kWriterCacheKiB = 32 << 10;
 
-// The run of a row whose columns are its bytes and its annotations.
+constexpr char kRunById[] = "SELECT bytes, annotations, id, started_at FROM runs WHERE id = ?1";
+
+// The run of a row whose columns are its bytes, its annotations, its id and its start. DataLoss if they are damaged.
 absl::StatusOr<Run> run_of(const Execution& row) {
   absl::StatusOr<Run> run = wire::decode_run(row.blob(0));
-  if (!run.ok() || row.blob(1).empty()) return run;
+  if (!run.ok()) return run;
+  if (run->id.view() != row.blob(2) || run->started_at != row.integer(3))
+    return absl::DataLossError("the row of a run holds another run");
+  if (row.blob(1).empty()) return run;
   absl::StatusOr<Annotations> annotations = wire::decode_annotations(row.blob(1));
   if (!annotations.ok()) return annotations.status();
   run->annotations = *std::move(annotations);
@@ -79,9 +87,15 @@ class SqliteStore final : public Store {
   void checkpoint() KLEPTO_REQUIRES(writing_);
   absl::Status probe();
 
-  // Calls `visit` with the runs of the filter in order until it returns false.
-  absl::Status walk(const RunFilter& filter, const std::optional<RunCursor>& after,
-                    absl::FunctionRef<bool(Run&&)> visit);
+  using Visit = absl::FunctionRef<bool(Run&&)>;
+  // Calls `visit` with the runs of the filter in order until it returns false. Damage costs the runs it hits and no
+  // other, as far as the file can be read at all.
+  absl::Status walk(const RunFilter& filter, const std::optional<RunCursor>& after, Visit visit);
+  absl::Status walk_rows(Connection& reader, const RunFilter& filter, std::optional<RunCursor>& last, Visit visit,
+                         bool& corrupt);
+  absl::Status walk_piecemeal(Connection& reader, const RunFilter& filter, const std::optional<RunCursor>& after,
+                              Visit visit);
+  void leave_out(std::string_view id, const absl::Status& why);
   std::string doing(std::string_view what) const { return absl::StrCat(absl_view(what), " sqlite ", path_); }
 
   const std::string path_;
@@ -91,11 +105,12 @@ class SqliteStore final : public Store {
   Keys job_keys_ KLEPTO_GUARDED_BY(writing_);      // of committed jobs, and of those of the open transaction
   int log_pages_ KLEPTO_GUARDED_BY(writing_) = 0;  // length of the log after the last commit
   sqlite::Health health_;
+  sqlite::DamagedRows damaged_rows_;
   ReaderPool readers_;
 };
 
-// A store that has failed for good says so; one whose last commit found no room tries a small write of its
-// own.
+// A store that has failed for good says so; one whose last commit found no room tries a small write of its own. That
+// may fit where a run does not, so there must be room for the largest run, too.
 absl::Status SqliteStore::ready() {
   if (absl::Status status = health_.ended(); !status.ok()) return status;
   if (!health_.last().ok()) {
@@ -106,6 +121,8 @@ absl::Status SqliteStore::ready() {
 }
 
 absl::Status SqliteStore::probe() {
+  if (absl::Status status = sqlite::check_room(path_, limits::run_bytes_max); !status.ok())
+    return within(doing("write to"), status);
   const std::string touch = absl::StrCat("PRAGMA user_version=", sqlite::kSchemaVersion);
   const Lock lock(writing_);
   if (absl::Status status = health_.ended(); !status.ok()) return status;
@@ -253,31 +270,78 @@ absl::StatusOr<std::int64_t> SqliteStore::key_of_job(const std::string& name) {
 
 absl::StatusOr<std::optional<Run>> SqliteStore::run(const Uuid& id) {
   ReaderPool::Lease reader = readers_.borrow();
-  const auto statement = reader->prepare("SELECT bytes, annotations FROM runs WHERE id = ?1");
+  const auto statement = reader->prepare(kRunById);
   if (!statement.ok()) return within(doing("read"), statement.status());
   Execution query(*statement);
   if (!query.bind_blob(1, id.view()).next()) {
+    if (query.corrupt()) return within(doing("read"), absl::UnknownError(query.status().message()));
     if (!query.status().ok()) return within(doing("read"), query.status());
     return std::optional<Run>();
   }
   absl::StatusOr<Run> run = run_of(query);
-  if (!run.ok()) return within(doing("read"), run.status());
+  if (!run.ok()) return within(doing("read"), absl::UnknownError(run.status().message()));
   return std::optional<Run>(*std::move(run));
 }
 
-absl::Status SqliteStore::walk(const RunFilter& filter, const std::optional<RunCursor>& after,
-                               absl::FunctionRef<bool(Run&&)> visit) {
+void SqliteStore::leave_out(std::string_view id, const absl::Status& why) {
+  if (!damaged_rows_.first_sight(id)) return;
+  const auto known = Uuid::from_bytes(id);
+  log_error(absl::StrCat("the run ", known ? known->text() : "of an id that is damaged, too,",
+                         " is left out of answers: ", within(doing("read"), why).message()));
+}
+
+absl::Status SqliteStore::walk(const RunFilter& filter, const std::optional<RunCursor>& after, Visit visit) {
   ReaderPool::Lease reader = readers_.borrow();
-  const auto statement = reader->prepare(sqlite::select_sql(filter));
-  if (!statement.ok()) return within(doing("read"), statement.status());
+  std::optional<RunCursor> last = after;
+  bool corrupt = false;
+  absl::Status status = walk_rows(*reader, filter, last, visit, corrupt);
+  if (corrupt) status = walk_piecemeal(*reader, filter, last, visit);
+  return within(doing("read"), status);
+}
+
+// The whole answer as one query. `last`: where it is to begin, and how far it came. `corrupt`: a damaged page ended it.
+absl::Status SqliteStore::walk_rows(Connection& reader, const RunFilter& filter, std::optional<RunCursor>& last,
+                                    Visit visit, bool& corrupt) {
+  const auto statement = reader.prepare(sqlite::select_sql(filter));
+  if (!statement.ok()) return statement.status();
   Execution query(*statement);
+  const std::optional<RunCursor> after = last;
   sqlite::bind_select(query, filter, after);
   while (query.next()) {
     absl::StatusOr<Run> run = run_of(query);
-    if (!run.ok()) return within(doing("read"), run.status());
+    if (!run.ok()) {
+      leave_out(query.blob(2), run.status());
+      continue;
+    }
+    last = RunCursor{run->started_at, run->id};
     if (matches(filter, *run) && !visit(*std::move(run))) break;
   }
-  return within(doing("read"), query.status());
+  corrupt = query.corrupt();
+  return query.status();
+}
+
+// What a damaged page leaves of the answer: the runs that the index names, each looked for by itself.
+absl::Status SqliteStore::walk_piecemeal(Connection& reader, const RunFilter& filter,
+                                         const std::optional<RunCursor>& after, Visit visit) {
+  const auto names = reader.prepare(sqlite::kSelectIds);
+  if (!names.ok()) return names.status();
+  const auto by_id = reader.prepare(kRunById);
+  if (!by_id.ok()) return by_id.status();
+  Execution query(*names);
+  sqlite::bind_range(query, filter, after);
+  while (query.next()) {
+    Execution one(*by_id);
+    one.bind_blob(1, query.blob(0));
+    const bool there = one.next();
+    if (!there && !one.corrupt() && !one.status().ok()) return one.status();
+    absl::StatusOr<Run> run = there ? run_of(one) : absl::DataLossError("the page that holds it is damaged");
+    if (!run.ok()) {
+      leave_out(query.blob(0), run.status());
+    } else if (matches(filter, *run) && !visit(*std::move(run))) {
+      break;
+    }
+  }
+  return query.status();
 }
 
 absl::StatusOr<RunPage> SqliteStore::runs(const RunFilter& filter, const std::optional<RunCursor>& after,

@@ -114,6 +114,19 @@ TEST_CASE("a snapshot that the store will not take is not what a patch sees") {
   REQUIRE(door.stored(1) == outcomes[1].run);
 }
 
+TEST_CASE("a run whose stored form is damaged takes no patches, and stops nobody else") {
+  Door door;
+  door.store.run_error = absl::UnknownError("not protobuf");
+  const Outcomes outcomes =
+      *door.submit({snapshot(started("nightly", 1)), patch(1), report(1), snapshot(started("a", 2))});
+  REQUIRE(outcomes[0].kind == Kind::kAccepted);
+  REQUIRE(outcomes[1].why == Why::kConflict);
+  REQUIRE(outcomes[1].field == "id");
+  REQUIRE(outcomes[2].why == Why::kConflict);
+  REQUIRE(outcomes[3].kind == Kind::kAccepted);
+  REQUIRE(door.committer->fatal_error() == absl::OkStatus());
+}
+
 TEST_CASE("a patch before the run it is about finds nothing") {
   Door door;
   const Outcomes outcomes = *door.submit({patch(1), report(1)});

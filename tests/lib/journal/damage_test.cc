@@ -1,4 +1,4 @@
-// A journal that was cut, flipped, or made up: the record that was hit is lost and counted, and no other.
+// A journal that was cut, flipped, or made up: the record or area that was hit is lost and counted, and no other.
 #include <map>
 #include <random>
 #include <vector>
@@ -13,7 +13,7 @@ struct Extent {
   std::size_t end = 0;    // of the last byte that counts
 };
 
-// A small journal that was used for a while, and where its live records lie.
+// A small journal that was used for a while, and where its live records and its areas lie.
 struct Sample {
   explicit Sample(std::uint64_t seed) {
     const Spool spool;
@@ -21,6 +21,7 @@ struct Sample {
     std::mt19937_64 random(seed);
     Sequence last = 0;
     for (int i = 0; i < 400; ++i) {
+      if (i % 20 == 0) fill_area(*writer, random);
       std::string payload(random() % 300U, '\0');
       for (char& byte : payload) byte = static_cast<char>(random());
       const bool replaces = random() % 6U != 0;
@@ -29,6 +30,14 @@ struct Sample {
     bytes = bytes_of(writer->path());
     whole = parsed(bytes);
     for (const Record& record : whole.records) extents[record.sequence] = find(record);
+    find_areas();
+  }
+
+  static void fill_area(Writer& writer, std::mt19937_64& random) {
+    const std::string fixed(1 + random() % 60U, static_cast<char>(random()));
+    const std::size_t open_bytes = 8 * (1 + random() % 60U);
+    char* const open = writer.reserve(fixed, open_bytes);
+    for (std::size_t i = 0; open != nullptr && i < open_bytes; ++i) open[i] = static_cast<char>(random());
   }
 
   Extent find(const Record& record) const {
@@ -40,9 +49,23 @@ struct Sample {
     return {};
   }
 
+  // In the order of the file, in which they are read.
+  void find_areas() {
+    for (std::size_t at = kHeadBytes; at < bytes.size(); at += kUnitBytes) {
+      const RecordHead head = read_record_head(bytes.data() + at);
+      if (head.mark == kOpen) areas.push_back({at, at + kRecordHeadBytes + head.length});
+    }
+  }
+  // Where that which proves an area ends, and that which may change begins.
+  std::size_t fixed_end(std::size_t area) const {
+    return areas[area].begin + kRecordHeadBytes + whole.areas[area].fixed.size();
+  }
+  std::size_t open_begin(std::size_t area) const { return areas[area].end - whole.areas[area].open.size(); }
+
   std::string bytes;
   Contents whole;
   std::map<Sequence, Extent> extents;
+  std::vector<Extent> areas;
 };
 
 bool same(const Record& a, const Record& b) {
@@ -68,6 +91,27 @@ Sequence record_at(const Sample& sample, std::size_t offset) {
   return 0;
 }
 
+constexpr std::size_t kNone = ~std::size_t{0};
+
+std::size_t area_proven_at(const Sample& sample, std::size_t offset) {
+  for (std::size_t i = 0; i < sample.areas.size(); ++i)
+    if (offset >= sample.areas[i].begin && offset < sample.fixed_end(i)) return i;
+  return kNone;
+}
+
+// Empty if the areas are those of the sample but for `lost`, each with what stands in `bytes` now.
+std::string difference_of_areas(const Sample& sample, std::string_view bytes, const Contents& found, std::size_t lost) {
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < sample.areas.size(); ++i) {
+    if (i == lost) continue;
+    if (at == found.areas.size()) return "area " + std::to_string(i) + " is missing";
+    const AreaBytes& area = found.areas[at++];
+    if (area.fixed != sample.whole.areas[i].fixed) return "area " + std::to_string(i) + " is another";
+    if (area.open != bytes.substr(sample.open_begin(i), area.open.size())) return "an area says what it does not";
+  }
+  return at == found.areas.size() ? "" : "more areas than there were";
+}
+
 // What is wrong with the outcome of one flipped bit.
 std::string judge_flip(const Sample& sample, std::string_view bytes, std::size_t offset) {
   Contents found;
@@ -75,17 +119,22 @@ std::string judge_flip(const Sample& sample, std::string_view bytes, std::size_t
   if (found.producer.pid != sample.whole.producer.pid) return "another producer";
   const Sequence hit = record_at(sample, offset);
   const bool lost = found.records.size() < sample.whole.records.size();
-  const bool in_mark = hit != 0 && offset < sample.extents.at(hit).begin + 4;
-  if (lost != (hit != 0 && !in_mark)) return lost ? "lost a record" : "the flip went unnoticed";
-  if (found.damaged != (lost ? 1U : 0U)) return "counted " + std::to_string(found.damaged);
-  return difference(sample.whole, found, lost ? hit : 0);
+  if (lost != (hit != 0 && offset >= sample.extents.at(hit).begin + 4))  // one bit does not hide a mark
+    return lost ? "lost a record" : "the flip went unnoticed";
+  const std::size_t hit_area = area_proven_at(sample, offset);
+  const bool lost_area = hit_area != kNone && offset >= sample.areas[hit_area].begin + 4;
+  if (found.damaged != (lost || lost_area ? 1U : 0U)) return "counted " + std::to_string(found.damaged);
+  const std::string wrong = difference_of_areas(sample, bytes, found, lost_area ? hit_area : kNone);
+  return wrong.empty() ? difference(sample.whole, found, lost ? hit : 0) : wrong;
 }
 
-TEST_CASE("a bit flipped at any byte costs at most the record it hits, and that is counted") {
+TEST_CASE("a bit flipped at any byte costs at most the record or area it hits, and that is counted") {
   const std::uint64_t seed = 3;
   INFO("seed " << seed);
   const Sample sample(seed);
   REQUIRE(sample.whole.records.size() > 40);
+  REQUIRE(sample.whole.areas.size() > 10);
+  REQUIRE(sample.areas.size() == sample.whole.areas.size());
   std::string bytes = sample.bytes;
   for (std::size_t offset = 0; offset < bytes.size(); ++offset) {
     const char before = bytes[offset];
@@ -98,17 +147,28 @@ TEST_CASE("a bit flipped at any byte costs at most the record it hits, and that 
   }
 }
 
-TEST_CASE("a journal cut anywhere still gives every record before the cut") {
+// What is wrong with what is found of a sample of which `size` bytes are left.
+std::string judge_cut(const Sample& sample, std::size_t size) {
+  Contents found;
+  const ReadError error = parse(std::string_view(sample.bytes).substr(0, size), &found);
+  if (error != (size < kHeadBytes / 2 ? ReadError::kDamagedHead : ReadError::kNone)) return "read otherwise";
+  std::size_t records = 0;
+  std::size_t areas = 0;
+  for (const auto& [sequence, extent] : sample.extents) records += extent.end <= size ? 1 : 0;
+  for (const Extent& extent : sample.areas) areas += extent.end <= size ? 1 : 0;
+  if (found.records.size() != records) return std::to_string(found.records.size()) + " records";
+  if (found.areas.size() != areas) return std::to_string(found.areas.size()) + " areas";
+  const bool counted = error != ReadError::kNone || (found.damaged > 0) == (size < sample.bytes.size());
+  return counted ? "" : "the cut was not counted";
+}
+
+TEST_CASE("a journal cut at any byte still gives every record and area before the cut") {
   const Sample sample(4);
-  for (std::size_t size = 0; size <= sample.bytes.size(); size += kUnitBytes) {
-    Contents found;
-    const ReadError error = parse(std::string_view(sample.bytes).substr(0, size), &found);
+  for (std::size_t size = 0; size <= sample.bytes.size(); ++size) {
+    const std::string wrong = judge_cut(sample, size);
+    if (wrong.empty()) continue;
     INFO("cut to " << size);
-    REQUIRE(error == (size < kHeadBytes / 2 ? ReadError::kDamagedHead : ReadError::kNone));
-    std::size_t expected = 0;
-    for (const auto& [sequence, extent] : sample.extents) expected += extent.end <= size ? 1 : 0;
-    REQUIRE(found.records.size() == expected);
-    if (error == ReadError::kNone) REQUIRE((found.damaged > 0) == (size < sample.bytes.size()));
+    REQUIRE(wrong == "");
   }
 }
 

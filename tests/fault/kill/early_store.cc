@@ -1,0 +1,85 @@
+// A control of the kill tests: an aggregator that acknowledges before it has committed, the mistake by which others
+// lose what they confirmed. It is kleptometricsd with this file in the place of store/open_store.cc, and no test that
+// can see anything may let it pass.
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "aggregator/store/sqlite/sqlite_store.h"
+#include "aggregator/store/store.h"
+
+namespace kleptometrics::aggregator {
+namespace {
+
+constexpr std::chrono::milliseconds kLate(20);
+
+class EarlyStore final : public Store {
+ public:
+  explicit EarlyStore(std::unique_ptr<Store> inner) : inner_(std::move(inner)), thread_([this] { loop(); }) {}
+  ~EarlyStore() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  absl::StatusOr<std::vector<Applied>> commit(absl::Span<const Snapshot> snapshots) override {
+    const std::lock_guard lock(mutex_);
+    waiting_.emplace_back(snapshots.begin(), snapshots.end());
+    changed_.notify_all();
+    return std::vector<Applied>(snapshots.size(), Applied::kAccepted);
+  }
+  absl::StatusOr<std::optional<Run>> run(const Uuid& id) override { return inner_->run(id); }
+  absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
+                               std::size_t limit) override {
+    return inner_->runs(filter, after, limit);
+  }
+  absl::Status scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) override {
+    return inner_->scan(filter, visit);
+  }
+  absl::StatusOr<std::vector<std::string>> jobs() override { return inner_->jobs(); }
+  absl::Status ready() override { return inner_->ready(); }
+
+ private:
+  // Commits everything before it ends, if it is let.
+  void loop() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+      if (waiting_.empty()) return;
+      changed_.wait_for(lock, kLate, [this] { return stopping_; });
+      const std::vector<Snapshot> next = std::move(waiting_.front());
+      waiting_.pop_front();
+      lock.unlock();
+      (void)inner_->commit(next);
+      lock.lock();
+    }
+  }
+
+  const std::unique_ptr<Store> inner_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::vector<Snapshot>> waiting_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url) {
+  constexpr std::string_view kScheme = "sqlite:";
+  if (!url.starts_with(kScheme)) return absl::InvalidArgumentError("the control knows `sqlite:PATH` alone");
+  auto store = open_sqlite(url.substr(kScheme.size()));
+  if (!store.ok()) return store.status();
+  return std::make_unique<EarlyStore>(*std::move(store));
+}
+
+}  // namespace kleptometrics::aggregator

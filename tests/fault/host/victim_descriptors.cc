@@ -1,0 +1,4 @@
+#include "tests/fault/host/victim.h"
+namespace kleptometrics::fault {
+const std::vector<Scenario> kDescriptors = {};
+}

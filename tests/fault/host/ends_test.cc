@@ -84,6 +84,19 @@ TEST_CASE("R11: a thread that records on while the program exits holds up nothin
   }
 }
 
+// Each client that the thread made anew was waited for, for ever and ever.
+TEST_CASE("R11: a thread that records on while the program exits, and a mute aggregator, cost flush_timeout once") {
+  const MuteAggregator mute;
+  for (int time = 0; time < scaled(5); ++time) {
+    const tests::TempDir spool;
+    Victim victim({KLEPTO_VICTIM, "thread"}, reports_to(spool.path(), mute.endpoint()));
+    const auto begin = std::chrono::steady_clock::now();
+    REQUIRE(described(victim.wait(std::chrono::seconds(20))) == "exit code 0");
+    CHECK(victim.ended_at() - begin < std::chrono::seconds(3));  // of which the library's share is a quarter of one
+    CHECK(left_in(spool.path()).journals <= 6);
+  }
+}
+
 TEST_CASE("R11: a plug-in that recorded is unloaded, 50 times") {
   for (int time = 0; time < scaled(50); ++time) {
     const tests::TempDir spool;

@@ -1,8 +1,11 @@
 #include "tests/fault/host/host.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,6 +101,31 @@ Left left_in(const std::string& spool) {
   }
   for (auto& [id, run] : newest) left.runs.push_back(std::move(run));
   return left;
+}
+
+MuteAggregator::MuteAggregator() : listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = dir_ / "mute.sock";
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener_, 64) != 0)
+    throw std::runtime_error("cannot listen at " + path);
+  thread_ = std::thread([this] {
+    std::vector<int> held;
+    while (!stop_) {
+      pollfd entry{listener_, POLLIN, 0};
+      if (::poll(&entry, 1, 20) <= 0) continue;
+      if (const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC); fd >= 0) held.push_back(fd);
+      connections_ = held.size();
+    }
+    for (const int fd : held) ::close(fd);
+  });
+}
+
+MuteAggregator::~MuteAggregator() {
+  stop_ = true;
+  thread_.join();
+  ::close(listener_);
 }
 
 ShimReport::ShimReport() {

@@ -4,9 +4,11 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/fakes/transport.h"
@@ -58,6 +60,24 @@ struct Left {
   std::vector<fakes::PushedRun> of(const std::string& job) const;
 };
 Left left_in(const std::string& spool);
+
+// An aggregator that takes every connection and never reads a byte.
+class MuteAggregator {
+ public:
+  MuteAggregator();
+  ~MuteAggregator();
+  MuteAggregator(const MuteAggregator&) = delete;
+  MuteAggregator& operator=(const MuteAggregator&) = delete;
+  std::string endpoint() const { return "unix:" + dir_ / "mute.sock"; }
+  std::size_t connections() const { return connections_; }
+
+ private:
+  tests::TempDir dir_;
+  int listener_ = -1;
+  std::atomic<std::size_t> connections_{0};
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
 
 // The file by which the shim tells what it did.
 class ShimReport {

@@ -247,11 +247,14 @@ void RunState::fail(std::string_view message) noexcept {
   std::string clean;
   quietly([&] {
     if (ended() || !client->active()) return;
+    {
+      const Lock lock(mutex_);
+      first = failure_kind_ == FailureKind::kNone;
+      if (!first) return;
+      failure_kind_ = FailureKind::kReported;  // though there may be no memory to say why
+    }
     clean = cleaned(*client, clean_text, message, limits::failure_message_bytes_max);
     const Lock lock(mutex_);
-    first = failure_kind_ == FailureKind::kNone;
-    if (!first) return;
-    failure_kind_ = FailureKind::kReported;
     failure_message_ = clean;
     record(State::kRunning, client->clock.now());
   });

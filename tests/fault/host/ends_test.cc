@@ -13,19 +13,25 @@ namespace {
 
 struct Ending {
   const char* scenario;
-  int exit_code;     // -1: by a signal
+  int exit_code;  // -1: by a signal
   int signal;
-  v1::State state;     // of the run that bears its name, as found in the journal
+  v1::State state;       // of the run that bears its name, as found in the journal
   const char* reported;  // as the aggregator concludes
 };
 
 constexpr Ending kEndings[] = {
-    {"return", 0, 0, v1::STATE_SUCCEEDED, "succeeded"},   {"exit", 0, 0, v1::STATE_SUCCEEDED, "succeeded"},
-    {"exit-3", 3, 0, v1::STATE_FAILED, "failed"},         {"quick-exit", 4, 0, v1::STATE_RUNNING, "crashed"},
-    {"leave", 5, 0, v1::STATE_RUNNING, "crashed"},        {"abort", -1, SIGABRT, v1::STATE_RUNNING, "crashed"},
-    {"terminate", -1, SIGTERM, v1::STATE_RUNNING, "crashed"}, {"kill", -1, SIGKILL, v1::STATE_RUNNING, "crashed"},
-    {"fault", -1, SIGSEGV, v1::STATE_RUNNING, "crashed"}, {"throw", -1, SIGABRT, v1::STATE_RUNNING, "crashed"},
-    {"catch", 0, 0, v1::STATE_FAILED, "failed"},          {"exec", 6, 0, v1::STATE_RUNNING, "crashed"},
+    {"return", 0, 0, v1::STATE_SUCCEEDED, "succeeded"},
+    {"exit", 0, 0, v1::STATE_SUCCEEDED, "succeeded"},
+    {"exit-3", 3, 0, v1::STATE_FAILED, "failed"},
+    {"quick-exit", 4, 0, v1::STATE_RUNNING, "crashed"},
+    {"leave", 5, 0, v1::STATE_RUNNING, "crashed"},
+    {"abort", -1, SIGABRT, v1::STATE_RUNNING, "crashed"},
+    {"terminate", -1, SIGTERM, v1::STATE_RUNNING, "crashed"},
+    {"kill", -1, SIGKILL, v1::STATE_RUNNING, "crashed"},
+    {"fault", -1, SIGSEGV, v1::STATE_RUNNING, "crashed"},
+    {"throw", -1, SIGABRT, v1::STATE_RUNNING, "crashed"},
+    {"catch", 0, 0, v1::STATE_FAILED, "failed"},
+    {"exec", 6, 0, v1::STATE_RUNNING, "crashed"},
 };
 
 std::string as_expected(const Ending& ending) {

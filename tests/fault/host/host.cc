@@ -34,7 +34,9 @@ void keep_newest(std::map<std::string, fakes::PushedRun>& newest, fakes::PushedR
 
 }  // namespace
 
-int scaled(int figure) { return figure * static_cast<int>(std::max<std::uint64_t>(number("KLEPTO_FAULT_SCALE", 1), 1)); }
+int scaled(int figure) {
+  return figure * static_cast<int>(std::max<std::uint64_t>(number("KLEPTO_FAULT_SCALE", 1), 1));
+}
 std::uint64_t seed() { return number("KLEPTO_FAULT_SEED", 20'261'125); }
 
 Victim::Victim(std::vector<std::string> command, const std::vector<std::string>& environment)

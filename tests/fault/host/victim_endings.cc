@@ -114,11 +114,21 @@ struct Inner {
 }  // namespace
 
 const std::vector<Scenario> kEndings = {
-    {"return", returns},        {"exit", exits},     {"exit-3", exits_badly},
-    {"quick-exit", quick_exits}, {"leave", leaves},   {"abort", aborts},
-    {"terminate", is_terminated}, {"kill", is_killed}, {"fault", faults},
-    {"throw", throws},          {"catch", catches},  {"exec", becomes_another},
-    {"nothing", nothing},       {"thread", leaves_a_thread}, {"statics", records_statically},
+    {"return", returns},
+    {"exit", exits},
+    {"exit-3", exits_badly},
+    {"quick-exit", quick_exits},
+    {"leave", leaves},
+    {"abort", aborts},
+    {"terminate", is_terminated},
+    {"kill", is_killed},
+    {"fault", faults},
+    {"throw", throws},
+    {"catch", catches},
+    {"exec", becomes_another},
+    {"nothing", nothing},
+    {"thread", leaves_a_thread},
+    {"statics", records_statically},
 };
 
 }  // namespace kleptometrics::fault

@@ -213,9 +213,7 @@ int fallocate64(int fd, int mode, off64_t offset, off64_t size) { return falloca
 int posix_fallocate(int fd, off_t offset, off_t size) { return fallocate(fd, 0, offset, size) == 0 ? 0 : errno; }
 int posix_fallocate64(int fd, off64_t offset, off64_t size) { return posix_fallocate(fd, offset, size); }
 
-int unlink(const char* path) noexcept {
-  return static_cast<int>(faulty("unlink", SYS_unlinkat, AT_FDCWD, path, 0));
-}
+int unlink(const char* path) noexcept { return static_cast<int>(faulty("unlink", SYS_unlinkat, AT_FDCWD, path, 0)); }
 
 int rename(const char* from, const char* to) noexcept {
   return static_cast<int>(faulty("rename", SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));

@@ -15,6 +15,7 @@
 #include <map>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "lib/journal/journal.h"
 #include "tests/e2e/daemon.h"
@@ -46,22 +47,26 @@ Victim::~Victim() {
   if (pid_ != 0) wait(std::chrono::seconds(0));
 }
 
-int Victim::wait(std::chrono::seconds limit) {
-  if (pid_ == 0) return status_;
-  const auto deadline = std::chrono::steady_clock::now() + limit;
+bool Victim::wait_once() {
   int status = 0;
-  while (::waitpid(pid_, &status, WNOHANG) == 0) {
+  if (::waitpid(pid_, &status, WNOHANG) == 0) return false;
+  ended_at_ = std::chrono::steady_clock::now();
+  pid_ = 0;
+  status_ = status;
+  return true;
+}
+
+int Victim::wait(std::chrono::seconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!has_ended()) {
     if (std::chrono::steady_clock::now() >= deadline) {
       ::kill(pid_, SIGKILL);
-      ::waitpid(pid_, &status, 0);
-      pid_ = 0;
+      ::waitpid(std::exchange(pid_, 0), nullptr, 0);
       return status_;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  ended_at_ = std::chrono::steady_clock::now();
-  pid_ = 0;
-  return status_ = status;
+  return status_;
 }
 
 std::string Victim::output() const { return tests::read_file(dir_ / "log"); }
@@ -146,6 +151,16 @@ std::vector<std::string> ShimReport::environment(const std::string& call, std::u
                                                  const std::string& error) const {
   return {"LD_PRELOAD=" KLEPTO_FAULT_SHIM, "KLEPTO_FAULT_CALL=" + call, "KLEPTO_FAULT_AT=" + std::to_string(at),
           "KLEPTO_FAULT_ERROR=" + error, "KLEPTO_FAULT_REPORT=" + dir_ / "report"};
+}
+
+void at_once(std::size_t count, const std::function<void(std::size_t)>& body) {
+  std::atomic<std::size_t> next{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (std::size_t at = next++; at < count; at = next++) body(at);
+    });
+  for (std::thread& thread : threads) thread.join();
 }
 
 std::vector<std::string> together(std::vector<std::string> some, const std::vector<std::string>& more) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,12 +34,15 @@ class Victim {
   // Its wait status; kHung, and it is killed, if that takes longer.
   static constexpr int kHung = -1;
   int wait(std::chrono::seconds limit = std::chrono::seconds(60));
+  bool has_ended() { return pid_ == 0 || wait_once(); }
   // When wait() saw it end, of the steady clock.
   std::chrono::steady_clock::time_point ended_at() const { return ended_at_; }
   std::string output() const;
   pid_t pid() const { return pid_; }
 
  private:
+  bool wait_once();
+
   tests::TempDir dir_;
   pid_t pid_ = 0;
   int status_ = kHung;
@@ -94,6 +98,10 @@ class ShimReport {
   tests::TempDir dir_;
   Report* report_ = nullptr;
 };
+
+// Calls `body` with 0, 1 … count - 1, a few at a time: most of what victims do is wait. It must not use the test
+// framework, which is no friend of threads.
+void at_once(std::size_t count, const std::function<void(std::size_t)>& body);
 
 // Adds the second to the first.
 std::vector<std::string> together(std::vector<std::string> some, const std::vector<std::string>& more);

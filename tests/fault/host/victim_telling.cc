@@ -43,20 +43,28 @@ std::uint64_t work(Run& run) {
   return sum;
 }
 
+// By the C library's streams, whose own calls nobody counts.
+void note(const std::string& path, bool yes) {
+  std::FILE* const file = std::fopen(path.c_str(), "w");
+  if (file == nullptr) return;
+  std::fputs(yes ? "1" : "0", file);
+  std::fclose(file);
+}
+
 int tell(const Arguments& arguments) {
   std::uint64_t sum = 0;
   {
     Run good("scripted", with_id(arguments.at(0)));
     sum += work(good);
   }
-  std::ofstream(arguments.at(3)) << Client::process().stats().durable;
+  note(arguments.at(3), Client::process().stats().durable);
   std::this_thread::sleep_for(std::chrono::milliseconds(120));  // in which the worker has a turn or two
   {
     Run bad("scripted", with_id(arguments.at(1)));
     sum += work(bad);
     bad.fail("on purpose");
   }
-  static Run open("scripted", with_id(arguments.at(2)));
+  Run open("scripted", with_id(arguments.at(2)));
   sum += work(open);
   std::printf("%llu", static_cast<unsigned long long>(sum));
   std::exit(7);

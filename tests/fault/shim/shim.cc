@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -93,16 +94,21 @@ long faulty(const char* name, long call, Arguments... arguments) noexcept {
   return -1;
 }
 
-void note_write() noexcept {
-  if (plan().sync_failed) ++plan().report->writes_after;
+mode_t kind_of(int fd) noexcept {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 ? info.st_mode & static_cast<mode_t>(S_IFMT) : 0;
+}
+
+void note_write(int fd) noexcept {
+  if (plan().sync_failed && kind_of(fd) == S_IFREG) ++plan().report->writes_after;
 }
 
 std::size_t half_if(int error, std::size_t size) noexcept { return error == kShort && size > 1 ? size / 2 : size; }
 
 int sync_once(const char* name, long call, int fd) noexcept {
-  note_write();
-  int error = verdict(name);
-  if (error == 0) error = verdict("sync");
+  if (kind_of(fd) == S_IFDIR) return static_cast<int>(faulty("sync_folder", call, fd));
+  note_write(fd);
+  const int error = verdict(name);
   if (error != 0 && error != kShort) {
     if (plan().discards) discard(fd);
     errno = error;
@@ -116,12 +122,12 @@ int sync_once(const char* name, long call, int fd) noexcept {
 int sync_file(const char* name, long call, int fd) noexcept {
   int result = sync_once(name, call, fd);
   if (result != 0 && plan().retries) result = sync_once(name, call, fd);
-  if (result != 0) plan().sync_failed = true;
+  if (result != 0 && kind_of(fd) != S_IFDIR) plan().sync_failed = true;
   return result;
 }
 
 ssize_t write_at(int fd, const void* bytes, std::size_t size, off_t offset) noexcept {
-  note_write();
+  note_write(fd);
   const int error = verdict("pwrite");
   if (error > 0) {
     errno = error;
@@ -183,7 +189,6 @@ int __open_2(const char* path, int flags) { return open_at(AT_FDCWD, path, flags
 int __open64_2(const char* path, int flags) { return open_at(AT_FDCWD, path, flags, 0); }
 
 ssize_t write(int fd, const void* bytes, std::size_t size) {
-  if (fd > 2) note_write();
   const int error = verdict("write");
   if (error > 0) {
     errno = error;
@@ -201,7 +206,7 @@ int fsync(int fd) { return sync_file("fsync", SYS_fsync, fd); }
 int fdatasync(int fd) { return sync_file("fdatasync", SYS_fdatasync, fd); }
 
 int ftruncate(int fd, off_t size) noexcept {
-  note_write();
+  note_write(fd);
   return static_cast<int>(faulty("ftruncate", SYS_ftruncate, fd, size));
 }
 int ftruncate64(int fd, off64_t size) noexcept { return ftruncate(fd, size); }

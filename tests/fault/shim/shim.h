@@ -3,7 +3,8 @@
 //
 //   KLEPTO_FAULT_CALL     which system call: write, pwrite, fdatasync, fsync, ftruncate, fallocate, unlink, rename,
 //   open,
-//                         mmap, connect, send; sync: fdatasync and fsync as one
+//                         mmap, connect, send; sync_folder: either of the syncs, of a folder (and then not under its
+//                         name)
 //   KLEPTO_FAULT_AT       the one that fails, counted from 1 over all threads; 0, or beyond the last: none
 //   KLEPTO_FAULT_ERROR    EIO, ENOSPC, EMFILE, ENOMEM, EINTR, or short: does half of what was asked (write, pwrite,
 //   send) KLEPTO_FAULT_REPORT   file of sizeof(Report) bytes KLEPTO_FAULT_DISCARD  1: a sync that fails loses what was
@@ -22,7 +23,7 @@ namespace kleptometrics::fault {
 struct Report {
   std::atomic<std::uint64_t> calls;         // of the kind asked for
   std::atomic<std::uint64_t> failed;        // made to fail
-  std::atomic<std::uint64_t> writes_after;  // write, pwrite, ftruncate and syncs of files after a sync failed
+  std::atomic<std::uint64_t> writes_after;  // pwrite, ftruncate and syncs of files after a sync of a file failed
   std::atomic<std::uint64_t> jumps;         // of the wall clock
 };
 

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <utility>
 
+#include "lib/base/descriptor.h"
 #include "lib/src/http_response.h"
 #include "lib/src/transport.h"
 
@@ -71,25 +72,6 @@ std::optional<Address> parse(std::string_view endpoint) {
   return address;
 }
 
-class Socket {
- public:
-  Socket() = default;
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Socket& operator=(Socket&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int fd() const { return fd_; }
-  bool is_open() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
-
 // Waits until the socket is ready. False at the deadline; errno is then ETIMEDOUT.
 bool wait_for(int fd, short events, Deadline deadline) {
   for (;;) {
@@ -104,9 +86,9 @@ bool wait_for(int fd, short events, Deadline deadline) {
 }
 
 // A connected socket, or a closed one with errno set.
-Socket connect_to(const sockaddr* address, socklen_t size) {
-  Socket socket(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket.is_open()) return socket;
+Descriptor connect_to(const sockaddr* address, socklen_t size) {
+  Descriptor socket(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (socket.fd() < 0) return socket;
   const int on = 1;
   if (address->sa_family != AF_UNIX) ::setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   if (::connect(socket.fd(), address, size) == 0) return socket;
@@ -119,14 +101,14 @@ Socket connect_to(const sockaddr* address, socklen_t size) {
   return {};
 }
 
-Socket connect_unix(const std::string& path) {
+Descriptor connect_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::copy(path.begin(), path.end(), std::begin(address.sun_path));
   return connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof(address));
 }
 
-Socket connect_tcp(const Address& to, std::string* error) {
+Descriptor connect_tcp(const Address& to, std::string* error) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
@@ -134,8 +116,8 @@ Socket connect_tcp(const Address& to, std::string* error) {
     *error = "look up " + to.host + ": " + ::gai_strerror(code);
     return {};
   }
-  Socket socket;
-  for (const addrinfo* each = found; each != nullptr && !socket.is_open(); each = each->ai_next)
+  Descriptor socket;
+  for (const addrinfo* each = found; each != nullptr && socket.fd() < 0; each = each->ai_next)
     socket = connect_to(each->ai_addr, each->ai_addrlen);
   ::freeaddrinfo(found);
   return socket;
@@ -189,11 +171,11 @@ class HttpTransport final : public Transport {
     const std::string request = head_ + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     Reply reply;
     // A kept connection may have been closed by the peer meanwhile; a push may safely be sent twice.
-    if (socket_.is_open() && exchange(request, &reply)) return reply;
+    if (socket_.is_ours() && exchange(request, &reply)) return reply;
     reply.error.clear();
-    socket_ = Socket();
+    socket_ = Descriptor();
     socket_ = address_.unix_socket ? connect_unix(address_.host) : connect_tcp(address_, &reply.error);
-    if (socket_.is_open()) {
+    if (socket_.fd() >= 0) {
       exchange(request, &reply);
     } else if (reply.error.empty()) {
       reply.error = "connect to " + address_.host + ": " + std::strerror(errno);
@@ -212,17 +194,17 @@ class HttpTransport final : public Transport {
       const int error = sent ? errno : send_error;
       reply->error = (sent ? "receive from " : "send to ") + address_.host + ": " +
                      (error == 0 ? "the answer is not HTTP" : std::strerror(error));
-      socket_ = Socket();
+      socket_ = Descriptor();
       return false;
     }
     *reply = {response.status, std::move(response.body), {}};
-    if (!sent || !response.keeps_alive) socket_ = Socket();
+    if (!sent || !response.keeps_alive) socket_ = Descriptor();
     return true;
   }
 
   const Address address_;
   std::string head_;
-  Socket socket_;
+  Descriptor socket_;
 };
 
 }  // namespace

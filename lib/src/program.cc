@@ -104,11 +104,7 @@ Program this_program() {
   return program;
 }
 
-UsageMeter::UsageMeter() noexcept : io_fd_(::open("/proc/self/io", O_RDONLY | O_CLOEXEC)) {}
-
-UsageMeter::~UsageMeter() {
-  if (io_fd_ >= 0) ::close(io_fd_);
-}
+UsageMeter::UsageMeter() noexcept : io_(::open("/proc/self/io", O_RDONLY | O_CLOEXEC)) {}
 
 Usage UsageMeter::read() const noexcept {
   Usage usage;
@@ -119,7 +115,7 @@ Usage UsageMeter::read() const noexcept {
     usage.max_rss_bytes = static_cast<std::uint64_t>(totals.ru_maxrss) * 1024U;
   }
   std::array<char, 512> buffer{};
-  const ssize_t size = io_fd_ < 0 ? -1 : ::pread(io_fd_, buffer.data(), buffer.size(), 0);
+  const ssize_t size = io_.fd() < 0 ? -1 : ::pread(io_.fd(), buffer.data(), buffer.size(), 0);
   if (size > 0) {
     const std::string_view text(buffer.data(), static_cast<std::size_t>(size));
     usage.read_bytes = field(text, "\nread_bytes: ");

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "lib/base/descriptor.h"
+
 namespace kleptometrics::internal {
 
 struct Program {
@@ -30,13 +32,10 @@ struct Usage {
 class UsageMeter {
  public:
   UsageMeter() noexcept;
-  ~UsageMeter();
-  UsageMeter(const UsageMeter&) = delete;
-  UsageMeter& operator=(const UsageMeter&) = delete;
   Usage read() const noexcept;
 
  private:
-  int io_fd_ = -1;
+  Descriptor io_;  // read though it may not be ours any more: reading harms nobody
 };
 
 }  // namespace kleptometrics::internal

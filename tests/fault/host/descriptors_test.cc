@@ -32,5 +32,10 @@ TEST_CASE("R14: all descriptors used up to the end: the journal is kept for the 
   use_up("for-good", {{"outer", 1}, {"for-good", 1}});
 }
 
+// Pushes went out through the host's sockets, which were then closed.
+TEST_CASE("R14: a host that closes all descriptors keeps those it opens then to itself") {
+  use_up("closed", {{"closed", 4}});
+}
+
 }  // namespace
 }  // namespace kleptometrics::fault

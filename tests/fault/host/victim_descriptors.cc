@@ -1,9 +1,12 @@
 // Programs that have no file descriptor left, before or while they record.
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <memory>
 
 #include "kleptometrics/kleptometrics.h"
 #include "tests/fault/host/victim.h"
@@ -70,9 +73,41 @@ int for_good(const Arguments&) {
   return result();
 }
 
+// A host that does not know of the library: closes all descriptors, and then has sockets of its own by their numbers.
+struct OwnSockets {
+  std::vector<int> ends;
+  OwnSockets() {
+    for (int fd = 3; fd < 256; ++fd) ::close(fd);
+    for (int i = 0; i < 50; ++i)
+      if (int pair[2]; ::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0) ends.insert(ends.end(), {pair[0], pair[1]});
+  }
+  bool are_untouched() const {
+    char byte = 0;
+    for (const int fd : ends)
+      if (::recv(fd, &byte, 1, MSG_DONTWAIT) != -1 || errno != EAGAIN) return false;
+    return ends.size() == 100;
+  }
+};
+
+int closed_by_the_host(const Arguments&) {
+  Client& client = Client::process();
+  auto own = std::make_unique<Client>();
+  record("closed");
+  { const Run run(*own, "closed"); }
+  if (!client.flush(std::chrono::seconds(30)) || !own->flush(std::chrono::seconds(30))) return 1;
+  const OwnSockets sockets;
+  record("closed");
+  { const Run run(*own, "closed"); }
+  if (!client.flush(std::chrono::seconds(30)) || !own->flush(std::chrono::seconds(30))) return 1;
+  own.reset();
+  return sockets.are_untouched() ? result() : 2;
+}
+
 }  // namespace
 
-const std::vector<Scenario> kDescriptors = {
-    {"descriptors-before", before}, {"descriptors-meanwhile", meanwhile}, {"descriptors-for-good", for_good}};
+const std::vector<Scenario> kDescriptors = {{"descriptors-before", before},
+                                            {"descriptors-closed", closed_by_the_host},
+                                            {"descriptors-meanwhile", meanwhile},
+                                            {"descriptors-for-good", for_good}};
 
 }  // namespace kleptometrics::fault

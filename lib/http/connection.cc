@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -34,9 +33,9 @@ bool wait_for(int fd, short events, Deadline deadline) {
 }
 
 // A connected socket, or a closed one with errno set.
-Socket connect_to(const sockaddr* address, socklen_t size, Deadline deadline) {
-  Socket socket(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket.is_open()) return socket;
+Descriptor connect_to(const sockaddr* address, socklen_t size, Deadline deadline) {
+  Descriptor socket(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (socket.fd() < 0) return socket;
   const int on = 1;
   if (address->sa_family != AF_UNIX) ::setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   if (::connect(socket.fd(), address, size) == 0) return socket;
@@ -49,14 +48,14 @@ Socket connect_to(const sockaddr* address, socklen_t size, Deadline deadline) {
   return {};
 }
 
-Socket connect_unix(const std::string& path, Deadline deadline) {
+Descriptor connect_unix(const std::string& path, Deadline deadline) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::copy(path.begin(), path.end(), std::begin(address.sun_path));
   return connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof(address), deadline);
 }
 
-Socket connect_tcp(const Endpoint& to, std::chrono::milliseconds each, Deadline deadline, std::string* error) {
+Descriptor connect_tcp(const Endpoint& to, std::chrono::milliseconds each, Deadline deadline, std::string* error) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
@@ -64,8 +63,8 @@ Socket connect_tcp(const Endpoint& to, std::chrono::milliseconds each, Deadline 
     *error = "look up " + to.host + ": " + ::gai_strerror(code);
     return {};
   }
-  Socket socket;
-  for (const addrinfo* one = found; one != nullptr && !socket.is_open(); one = one->ai_next)
+  Descriptor socket;
+  for (const addrinfo* one = found; one != nullptr && socket.fd() < 0; one = one->ai_next)
     socket = connect_to(one->ai_addr, one->ai_addrlen, std::min(deadline, SteadyClock::now() + each));
   ::freeaddrinfo(found);
   return socket;
@@ -105,17 +104,13 @@ bool receive(int fd, Deadline deadline, std::size_t body_bytes_max, Response* re
 
 }  // namespace
 
-Socket::~Socket() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 bool Connection::open(std::chrono::milliseconds each, Deadline deadline, std::string* error) {
   error->clear();
-  socket_ = Socket();
+  socket_ = Descriptor();
   socket_ = to_.unix_socket ? connect_unix(to_.host, std::min(deadline, SteadyClock::now() + each))
                             : connect_tcp(to_, each, deadline, error);
-  if (!socket_.is_open() && error->empty()) *error = "connect to " + to_.host + ": " + std::strerror(errno);
-  return socket_.is_open();
+  if (socket_.fd() < 0 && error->empty()) *error = "connect to " + to_.host + ": " + std::strerror(errno);
+  return socket_.fd() >= 0;
 }
 
 bool Connection::exchange(std::string_view request, Deadline deadline, std::size_t body_bytes_max, Response* response,
@@ -127,10 +122,10 @@ bool Connection::exchange(std::string_view request, Deadline deadline, std::size
     const int why = sent ? errno : send_error;
     *error = (sent ? "receive from " : "send to ") + to_.host + ": " +
              (why == 0 ? "the answer is cut, too large or not HTTP" : std::strerror(why));
-    socket_ = Socket();
+    socket_ = Descriptor();
     return false;
   }
-  if (!sent || !response->keeps_alive) socket_ = Socket();
+  if (!sent || !response->keeps_alive) socket_ = Descriptor();
   return true;
 }
 

@@ -11,30 +11,13 @@
 #include <string_view>
 #include <utility>
 
+#include "lib/base/descriptor.h"
 #include "lib/http/endpoint.h"
 #include "lib/http/response.h"
 
 namespace kleptometrics::http {
 
 using Deadline = std::chrono::steady_clock::time_point;
-
-// A descriptor of its own, closed with it.
-class Socket {
- public:
-  Socket() = default;
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Socket& operator=(Socket&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Socket();
-  int fd() const { return fd_; }
-  bool is_open() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
 
 class Connection {
  public:
@@ -44,8 +27,8 @@ class Connection {
   // the look-up of its name takes the time that the system's resolver takes. False, and `error` says why, if none
   // answers.
   bool open(std::chrono::milliseconds each, Deadline deadline, std::string* error);
-  // Also true where the peer has closed it meanwhile.
-  bool is_open() const { return socket_.is_open(); }
+  // Also true where the peer has closed it meanwhile; false where the host has.
+  bool is_open() const { return socket_.is_ours(); }
 
   // Sends a whole request and waits for the whole answer. False, and `error` says why, if none came; the connection is
   // then closed, as it is after an answer that ends it. Requires is_open().
@@ -56,7 +39,7 @@ class Connection {
 
  private:
   Endpoint to_;
-  Socket socket_;
+  Descriptor socket_;
 };
 
 }  // namespace kleptometrics::http

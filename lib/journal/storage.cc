@@ -101,17 +101,17 @@ bool lock(int fd) noexcept {
   return ::fcntl(fd, F_SETLK, &whole) == 0;
 }
 
-// Unlinks a file unless told that it is good.
+// Unlinks a file unless told that it is good. Borrows its path: there may be no memory for another.
 struct Unfinished {
-  explicit Unfinished(std::string file) : path(std::move(file)) {}
+  explicit Unfinished(const std::string& file) noexcept : path(&file) {}
   ~Unfinished() {
-    if (!path.empty()) ::unlink(path.c_str());
+    if (path != nullptr) ::unlink(path->c_str());
   }
   Unfinished(const Unfinished&) = delete;
   Unfinished& operator=(const Unfinished&) = delete;
-  void keep() noexcept { path.clear(); }
+  void keep() noexcept { path = nullptr; }
 
-  std::string path;
+  const std::string* path;
 };
 
 }  // namespace

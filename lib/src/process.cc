@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <mutex>
 #include <new>
 #include <vector>
 
+#include "lib/base/clock.h"
 #include "lib/base/fork.h"
 #include "lib/src/client_state.h"
 #include "lib/src/threads.h"
@@ -68,19 +68,33 @@ std::atomic<bool> kept_loaded{false};
 std::atomic<bool> exit_hooked{false};
 std::atomic<bool> threads_watched{false};
 
+// What records while the program exits gets a new client, which is seen off as well, so often and no oftener: a thread
+// that goes on recording makes another one every time.
+constexpr int kExitsMax = 4;
+std::atomic<int> exits{0};
+std::atomic<Nanos> first_exit{0};  // steady
+
+// When the program began to exit.
+Nanos exit_began() noexcept {
+  const Nanos now = system_clock().steady();
+  Nanos nobody = 0;
+  return first_exit.compare_exchange_strong(nobody, now) ? now : nobody;
+}
+
 // exit(status) or the return of main. Runs after the destructors of the static objects that were made after the
-// first client; what records later than this gets a new client, whose journal the aggregator picks up.
+// first client. All clients together are waited for no longer than flush_timeout; what then is left in their journals,
+// and what records later still, the aggregator picks up.
 void at_exit(int status, void*) noexcept {
-  exit_hooked.store(false);
+  if (exits.fetch_add(1) + 1 < kExitsMax) exit_hooked.store(false);
+  const Nanos begin = exit_began();
   Process* current = the_process.exchange(nullptr, std::memory_order_acq_rel);
   forget(current);
   if (current == nullptr || current->generation != fork_generation()) return;
   try {
     const auto clients = living_clients(*current);
     for (const auto& client : clients) client->exit_runs(status);
-    const auto begin = std::chrono::steady_clock::now();
     for (const auto& client : clients)
-      client->close(client->options.flush_timeout - (std::chrono::steady_clock::now() - begin));
+      client->close(client->options.flush_timeout - Duration(system_clock().steady() - begin));
   } catch (...) {  // no memory for the list: the journals stay for the aggregator
   }
 }

@@ -13,6 +13,8 @@ namespace kleptometrics::internal {
 namespace {
 
 constexpr Nanos kProgressInterval = kNanosPerSecond;  // between two snapshots of a run that reports progress
+// Memory may be short for a moment only. If it stays so, the run is found open in the journal, and taken for crashed.
+constexpr int kEndTries = 3;
 constexpr std::string_view kExceptionMessage = "an exception left the scope of the run";
 
 Nanos nanos(WallTime time) {
@@ -76,16 +78,20 @@ RunState::RunState(std::shared_ptr<ClientState> owner, std::string_view job_name
 
 RunState::~RunState() { delete steps_.load(std::memory_order_acquire); }
 
+// Throws without memory: then the run was never begun, and nobody has heard of it.
 void RunState::begin() {
-  if (past) {
-    client->opened(shared_from_this());
-    return;
-  }
   {
     const Lock lock(mutex_);
-    record(State::kRunning, started);
+    client->opened(shared_from_this());
+    if (past) return;
+    try {
+      record(State::kRunning, started);
+    } catch (...) {
+      live_.store(0, std::memory_order_relaxed);
+      client->ended(this);
+      throw;
+    }
   }
-  client->opened(shared_from_this());
   if (options.scheduled_at && started.wall - nanos(*options.scheduled_at) > options.grace.count())
     call(HookKind::kDelay, {}, "started late", State::kRunning);
 }
@@ -105,13 +111,15 @@ void RunState::end(const Ending& ending) noexcept {
 
 RunState::Ended RunState::record_end(const Ending& ending) noexcept {
   Ended result;
-  try {
-    result.told = failure_kind_ == FailureKind::kReported;  // its hook was called by fail()
-    result.state = final_state(ending);
-    record(result.state, client->clock.now());
-    result.message = failure_message_;
-  } catch (...) {  // no memory: the run will be found open in the journal
-  }
+  result.told = failure_kind_ == FailureKind::kReported;  // its hook was called by fail()
+  bool recorded = false;
+  for (int tries = 0; tries < kEndTries && !recorded; ++tries)
+    quietly([&] {
+      result.state = final_state(ending);
+      record(result.state, client->clock.now());
+      recorded = true;
+      result.message = failure_message_;
+    });
   return result;
 }
 
@@ -258,11 +266,14 @@ void RunState::fail(std::string_view message) noexcept {
   std::string clean;
   quietly([&] {
     if (ended() || !client->active()) return;
+    {
+      const Lock lock(mutex_);
+      first = failure_kind_ == FailureKind::kNone;
+      if (!first) return;
+      failure_kind_ = FailureKind::kReported;  // though there may be no memory to say why
+    }
     clean = cleaned(*client, clean_text, message, limits::failure_message_bytes_max);
     const Lock lock(mutex_);
-    first = failure_kind_ == FailureKind::kNone;
-    if (!first) return;
-    failure_kind_ = FailureKind::kReported;
     failure_message_ = clean;
     record(State::kRunning, client->clock.now());
   });

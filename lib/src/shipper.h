@@ -27,8 +27,9 @@ class Shipper {
   // Backoff And Jitter").
   static constexpr Nanos kFirstDelay = 100'000'000;
   static constexpr Nanos kLongestDelay = 30 * kNanosPerSecond;
+  // A push takes many times its bytes while it is put together: what a host pays for an aggregator that is away.
   static constexpr std::size_t kBatchRuns = 1000;
-  static constexpr std::size_t kBatchBytes = 1U << 20U;
+  static constexpr std::size_t kBatchBytes = 1U << 18U;
 
   // Borrows all three. `on_trouble` gets a sentence each time something goes wrong.
   Shipper(journal::Writer& journal, Transport& transport, const Clock& clock,

@@ -96,9 +96,11 @@ absl::StatusOr<std::string> Connection::value(std::string_view sql) {
   const auto statement = prepare(sql);
   if (!statement.ok()) return statement.status();
   Execution query(*statement);
-  if (query.next()) return std::string(query.text(0));
-  if (!query.status().ok()) return query.status();
-  return absl::InternalError("a query that must have a row has none");
+  if (!query.next() && query.status().ok()) return absl::InternalError("a query that must have a row has none");
+  std::string first(query.text(0));
+  // To its end: a pragma that changes the file commits only behind its row.
+  if (absl::Status status = query.run(); !status.ok()) return status;
+  return first;
 }
 
 }  // namespace kleptometrics::aggregator::sqlite

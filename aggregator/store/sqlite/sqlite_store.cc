@@ -84,6 +84,7 @@ class SqliteStore final : public Store {
   // tried again.
   absl::Status write(absl::FunctionRef<absl::Status()> body) KLEPTO_REQUIRES(writing_);
   absl::Status roll_back(absl::Status cause) KLEPTO_REQUIRES(writing_);
+  void give_up(const absl::Status& cause) KLEPTO_REQUIRES(writing_);
   void checkpoint() KLEPTO_REQUIRES(writing_);
   absl::Status probe();
 
@@ -161,8 +162,14 @@ absl::Status SqliteStore::roll_back(absl::Status cause) {
   }
   if (absl::IsUnavailable(cause)) return cause;
   if (!absl::IsInternal(cause)) cause = absl::DataLossError(cause.message());
-  health_.end(within(doing("an earlier commit to"), cause));
+  give_up(within(doing("an earlier commit to"), cause));
   return cause;
+}
+
+// Nothing is written any more, not even as the file is closed: the next start recovers from what the disk has.
+void SqliteStore::give_up(const absl::Status& cause) {
+  health_.end(cause);
+  sqlite3_db_config(writer_.raw(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }
 
 // Copies the log into the database once it is long. Done here and not by SQLite's own hook, which would hide
@@ -171,7 +178,7 @@ void SqliteStore::checkpoint() {
   if (log_pages_ < kCheckpointPages) return;
   const int code = sqlite3_wal_checkpoint_v2(writer_.raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   const absl::Status status = sqlite::status_of(code, writer_.raw(), doing("copy the log of an earlier commit into"));
-  if (!status.ok() && !absl::IsUnavailable(status)) health_.end(status);
+  if (!status.ok() && !absl::IsUnavailable(status)) give_up(status);
 }
 
 absl::Status SqliteStore::apply_all(absl::Span<const Snapshot> snapshots, std::vector<Applied>& applied) {

@@ -18,9 +18,10 @@ namespace {
 constexpr int kNever = 1 << 30;
 std::atomic<int> syncs{0};            // asked for so far
 std::atomic<int> good_syncs{kNever};  // those before this one do well, the others fail
+std::atomic<int> bad_syncs{kNever};   // or only so many of them
 
 int sync_with(const char* name, int fd) {
-  if (syncs++ >= good_syncs) {
+  if (const int sync = syncs++; sync >= good_syncs && sync - good_syncs < bad_syncs) {
     errno = EIO;
     return -1;
   }
@@ -167,6 +168,41 @@ TEST_CASE("after a failed fsync nothing is written any more, and the acknowledge
   store = must(open_sqlite(folder / "runs.db"));
   REQUIRE(count(*store) >= 10);
   REQUIRE(store->ready() == absl::OkStatus());
+}
+
+// The pragma that turns the log on answers "wal" before it has committed that.
+TEST_CASE("one failed fsync while the file is made keeps the store from opening, never from keeping a log") {
+  int opened = 0;
+  for (int n = 0; n < 12; ++n) {
+    const tests::TempDir folder;
+    good_syncs = syncs + n;
+    bad_syncs = 1;
+    auto store = open_sqlite(folder / "runs.db");
+    good_syncs = bad_syncs = kNever;
+    CAPTURE(n, store.status());
+    if (!store.ok()) continue;
+    ++opened;
+    REQUIRE((*store)->commit(std::vector<Snapshot>{large_run(1)}).ok());
+    REQUIRE(std::filesystem::exists(folder / "runs.db-wal"));
+    REQUIRE_FALSE(std::filesystem::exists(folder / "runs.db-journal"));
+  }
+  REQUIRE(opened > 0);
+  REQUIRE(opened < 12);
+}
+
+TEST_CASE("after a failed fsync the store's file is left as it is, for the next start to recover from") {
+  const tests::TempDir folder;
+  auto store = must(open_sqlite(folder / "runs.db"));
+  REQUIRE(store->commit(std::vector<Snapshot>{large_run(1)}).ok());
+  good_syncs = 0;
+  REQUIRE(absl::IsDataLoss(store->commit(std::vector<Snapshot>{large_run(2)}).status()));
+  const int before = syncs;
+  store.reset();
+  good_syncs = kNever;
+  REQUIRE(syncs == before);
+  REQUIRE(std::filesystem::exists(folder / "runs.db-wal"));
+  store = must(open_sqlite(folder / "runs.db"));
+  REQUIRE(count(*store) >= 1);
 }
 
 // So many pages that the log is copied back at once.

@@ -49,7 +49,7 @@ RunRemains left(std::vector<std::pair<std::string, StepTotals>> steps) {
 
 const Run& run_in(const Command& command) { return std::get<ApplySnapshot>(command).run; }
 
-TEST_CASE("a step counts as it was left, unless the snapshot knows more of it; new ones follow in order") {
+TEST_CASE("a step counts as it was left, unless the snapshot knows more of it, and new ones follow in order") {
   Run run = started("job", 1);
   run.steps = {step("load", 5), step("price", 9), step("write", 2)};
   REQUIRE(lay_over(run, left({{"zip", totals(1)}, {"load", totals(7)}, {"price", totals(8)}, {"again", totals(3)}})));
@@ -153,7 +153,8 @@ TEST_CASE("a journal comes to its runs as they stand, and to a verdict on each t
   CHECK(adopted.damaged == 0);
   REQUIRE(adopted.commands.size() == 3);
   CHECK(run_in(adopted.commands[0]) == open);
-  const Run& verdict = run_in(adopted.commands[1]);
+  CHECK(run_in(adopted.commands[1]) == ended);
+  const Run& verdict = run_in(adopted.commands[2]);
   CHECK(verdict.state == State::kCrashed);
   CHECK(verdict.verdict);
   CHECK(verdict.duration == 7);
@@ -163,7 +164,24 @@ TEST_CASE("a journal comes to its runs as they stand, and to a verdict on each t
   CHECK(verdict.steps[0].total == 5050);
   CHECK(verdict.counters.at("rows") == 42);
   CHECK_FALSE(validate(verdict));
-  CHECK(run_in(adopted.commands[2]) == ended);
+}
+
+TEST_CASE("a run gets one verdict, by its last snapshot, that says what its program had dropped") {
+  const journal::test::Spool spool;
+  const auto journal = spool.open();
+  Run open = started("job", 1);
+  journal->append(wire::encode_run(open), false, 0);
+  open.revision += 1;
+  open.counters["rows"] = 7;
+  journal->append(wire::encode_run(open), false, 0);
+  journal::Contents contents = journal::test::contents_of(*journal);
+  contents.dropped = 3;
+  const Adopted adopted = adopted_from(contents, std::nullopt);
+  CHECK(adopted.crashed == 1);
+  REQUIRE(adopted.commands.size() == 3);
+  const Run& verdict = run_in(adopted.commands[2]);
+  CHECK(verdict.counters.at("rows") == 7);
+  CHECK(verdict.dropped == 3);
 }
 
 TEST_CASE("areas that contradict themselves are counted, and the snapshot stands for them") {

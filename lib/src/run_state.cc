@@ -112,14 +112,15 @@ void RunState::end(const Ending& ending) noexcept {
 RunState::Ended RunState::record_end(const Ending& ending) noexcept {
   Ended result;
   result.told = failure_kind_ == FailureKind::kReported;  // its hook was called by fail()
-  bool recorded = false;
-  for (int tries = 0; tries < kEndTries && !recorded; ++tries)
-    quietly([&] {
+  for (int tries = 0; tries < kEndTries; ++tries) {
+    try {
       result.state = final_state(ending);
       record(result.state, client->clock.now());
-      recorded = true;
       result.message = failure_message_;
-    });
+      break;
+    } catch (...) {  // no memory
+    }
+  }
   return result;
 }
 

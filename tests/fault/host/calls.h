@@ -11,7 +11,7 @@ struct CallFault {
   std::string call;
   std::uint64_t at = 0;  // from 1
   std::string error;
-  std::string text() const { return "the " + std::to_string(at) + "th " + call + " fails with " + error; }
+  std::string text() const { return call + " number " + std::to_string(at) + " fails with " + error; }
 };
 
 inline const std::vector<std::string>& errors_of(const std::string& call) {

@@ -11,14 +11,9 @@
 namespace kleptometrics::fault {
 namespace {
 
-// Sanitizers bring allocators and locks of their own.
 bool is_sanitized() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  std::cout << "SKIPPED: a sanitizer stands between the program and its allocator\n";
-  return true;
-#else
-  return false;
-#endif
+  if (kSanitized) std::cout << "SKIPPED: a sanitizer stands between the program and its allocator\n";
+  return kSanitized;
 }
 
 struct Counted {

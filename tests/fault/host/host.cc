@@ -149,8 +149,12 @@ ShimReport::~ShimReport() { ::munmap(report_, sizeof(Report)); }
 
 std::vector<std::string> ShimReport::environment(const std::string& call, std::uint64_t at,
                                                  const std::string& error) const {
-  return {"LD_PRELOAD=" KLEPTO_FAULT_SHIM, "KLEPTO_FAULT_CALL=" + call, "KLEPTO_FAULT_AT=" + std::to_string(at),
-          "KLEPTO_FAULT_ERROR=" + error, "KLEPTO_FAULT_REPORT=" + dir_ / "report"};
+  return {"ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0",
+          "LD_PRELOAD=" KLEPTO_FAULT_SHIM,
+          "KLEPTO_FAULT_CALL=" + call,
+          "KLEPTO_FAULT_AT=" + std::to_string(at),
+          "KLEPTO_FAULT_ERROR=" + error,
+          "KLEPTO_FAULT_REPORT=" + dir_ / "report"};
 }
 
 void at_once(std::size_t count, const std::function<void(std::size_t)>& body) {

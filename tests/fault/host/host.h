@@ -19,6 +19,14 @@
 namespace kleptometrics::fault {
 
 int scaled(int figure);
+
+// Sanitizers bring an allocator and locks of their own, and take memory for what they know.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 // Of KLEPTO_FAULT_SEED, else fixed, so that a failure happens again; every failure prints it.
 std::uint64_t seed();
 

@@ -35,7 +35,7 @@ std::atomic<int> turn{0};
 template <typename Once>
 void warm_up(Once once) {
   for (int turns = 0; turns < 20'000; ++turns)
-    once([turns = turns % 1'000] {
+    once([turns = turns % 10'000] {
       for (int i = 0; i < turns; ++i) turn.store(i, std::memory_order_relaxed);
     });
   for (std::int64_t nanos = 1'000; nanos < 300'000'000; nanos += nanos / 4)

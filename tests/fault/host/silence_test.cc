@@ -3,11 +3,12 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <map>
-#include <regex>
 #include <sstream>
+#include <vector>
 
 #include "tests/e2e/daemon.h"
 #include "tests/fault/host/host.h"
@@ -20,7 +21,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr milliseconds kRecording(10'000);
-constexpr milliseconds kFlushTimeout(250), kTolerance(50);
+constexpr milliseconds kTolerance(50), kBadLuck(1000);
 constexpr long kJournalKilobytes = 1024;
 // Code and tables of the library and of protobuf, its worker's stack and arena, and one push while it is put together.
 constexpr long kConstantKilobytes = 8 * 1024;
@@ -34,7 +35,9 @@ struct Measured {
 
 Measured measure(const char* scenario, milliseconds time, const std::string& endpoint) {
   const tests::TempDir spool;
-  Victim victim({KLEPTO_VICTIM, scenario, std::to_string(time.count())}, reports_to(spool.path(), endpoint));
+  Victim victim({KLEPTO_VICTIM, scenario, std::to_string(time.count())},
+                together(reports_to(spool.path(), endpoint),
+                         {"ASAN_OPTIONS=detect_leaks=0"}));  // which takes its time at the end
   const int status = victim.wait(std::chrono::seconds(60));
   CAPTURE(scenario, endpoint, victim.output());
   REQUIRE(described(status) == "exit code 0");
@@ -49,20 +52,25 @@ void check_memory_and_end(const std::string& endpoint) {
   const Measured control = measure("idle", milliseconds(200), endpoint);
   const Measured longest = measure("busy", kRecording, endpoint);
   CAPTURE(control.resident, longest.resident);
-  CHECK(longest.resident - control.resident <= kJournalKilobytes + kConstantKilobytes);
+  if (!kSanitized) CHECK(longest.resident - control.resident <= kJournalKilobytes + kConstantKilobytes);
 
-  // What the machine itself takes to see a program off is measured beside, under the same load.
-  nanoseconds without = control.exit_delay;
-  nanoseconds with = longest.exit_delay;
+  std::vector<nanoseconds> without{control.exit_delay}, with{longest.exit_delay};
   for (int i = 0; i < scaled(10); ++i) {
-    without = std::max(without, measure("idle", milliseconds(20), endpoint).exit_delay);
-    with = std::max(with, measure("busy", milliseconds(50), endpoint).exit_delay);
+    without.push_back(measure("idle", milliseconds(20), endpoint).exit_delay);
+    with.push_back(measure("busy", milliseconds(50), endpoint).exit_delay);
   }
-  CAPTURE(without.count(), with.count());
-  CHECK(with <= kFlushTimeout + kTolerance + without);
-  WARN("resident " << longest.resident << " KiB, without the library " << control.resident << "; the end took at most "
-                   << with.count() / 1'000'000 << " ms, without " << without.count() / 1'000'000
-                   << "; n = " << scaled(10) + 1);
+  std::sort(without.begin(), without.end());
+  std::sort(with.begin(), with.end());
+  const auto middle = with.size() / 2;
+  CAPTURE(without[middle].count(), without.back().count(), with[middle].count(), with.back().count());
+  // The control waits flush_timeout at its end, too, and is woken up as late as the machine is busy; whatever it takes
+  // longer is the machine's doing. One program alone may be unlucky.
+  CHECK(with[middle] <= without[middle] + kTolerance);
+  CHECK(with.back() <= without.back() + kBadLuck);
+  WARN("resident " << longest.resident << " KiB, without the library " << control.resident << "; the end took "
+                   << with[middle].count() / 1'000'000 << " ms, at most " << with.back().count() / 1'000'000
+                   << ", a wait of flush_timeout " << without[middle].count() / 1'000'000 << ", at most "
+                   << without.back().count() / 1'000'000 << "; n = " << with.size());
 }
 
 // --- what the threads of the job ask of the kernel ---
@@ -94,16 +102,18 @@ struct Traced {
   double longest_futex = 0;
 };
 
+// Seconds at the end of the line, in angle brackets.
+double time_of(const std::string& line) {
+  const auto at = line.rfind('<');
+  return line.empty() || line.back() != '>' || at == std::string::npos ? 0 : std::atof(line.c_str() + at + 1);
+}
+
 void look_at(const std::string& thread, const std::string& line, Traced& out) {
-  static const std::regex call_of("^[a-z0-9_]+");
-  static const std::regex time_of("<([0-9.]+)>$");
-  std::smatch found;
-  if (!std::regex_search(line, found, call_of)) return;
-  const std::string call = found[0];
+  const std::string call = line.substr(0, line.find('('));
+  if (call.size() == line.size()) return;  // what strace says of the thread itself
   ++out.calls[call];
   if (!may_be_called(call, line) && out.bad.size() < kBadMax) out.bad.push_back(thread + " " + line);
-  if (call == "futex" && std::regex_search(line, found, time_of))
-    out.longest_futex = std::max(out.longest_futex, std::stod(found[1]));
+  if (call == "futex") out.longest_futex = std::max(out.longest_futex, time_of(line));
 }
 
 // What strace has to say of one thread. It cuts a line in two where another thread's comes in between.
@@ -142,6 +152,10 @@ Traced read_trace(const std::string& path) {
 }
 
 bool can_trace() {
+  if (kSanitized) {
+    std::cout << "SKIPPED: a sanitizer makes calls of its own\n";
+    return false;
+  }
   const tests::TempDir dir;
   Victim strace({"strace", "-f", "-o", dir / "trace", "true"}, {});
   if (described(strace.wait()) == "exit code 0") return true;

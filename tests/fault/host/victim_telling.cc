@@ -127,7 +127,12 @@ int keep_busy(const Arguments& arguments, Until until) {
 }
 
 int busy(const Arguments& arguments) { return keep_busy(arguments, record_until); }
-int idle(const Arguments& arguments) { return keep_busy(arguments, spin_until); }  // without the library
+
+// Without the library; waits as long at its end as the library may.
+int idle(const Arguments& arguments) {
+  std::atexit([] { std::this_thread::sleep_for(std::chrono::milliseconds(250)); });
+  return keep_busy(arguments, spin_until);
+}
 
 // --- under a clock that jumps: the argument is how many runs. Prints the least and the most that each can have taken.
 

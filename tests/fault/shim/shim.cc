@@ -43,8 +43,9 @@ std::uint64_t number(const char* name) noexcept {
   return value == nullptr ? 0 : std::strtoull(value, nullptr, 10);
 }
 
+Report nobody_reads{};
+
 Report* map_report() noexcept {
-  static Report nobody_reads{};
   const char* path = std::getenv("KLEPTO_FAULT_REPORT");
   const auto fd = path == nullptr ? -1 : static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC));
   if (fd < 0) return &nobody_reads;
@@ -54,20 +55,34 @@ Report* map_report() noexcept {
 }
 
 struct Plan {
-  const char* call = std::getenv("KLEPTO_FAULT_CALL");
-  std::uint64_t at = number("KLEPTO_FAULT_AT");
-  int error = error_of(std::getenv("KLEPTO_FAULT_ERROR"));
-  bool discards = flag("KLEPTO_FAULT_DISCARD");
-  bool retries = flag("KLEPTO_FAULT_RETRY");
-  std::uint64_t wall_every = number("KLEPTO_FAULT_WALL");
-  Report* report = map_report();
+  const char* call = nullptr;
+  std::uint64_t at = 0;
+  int error = EIO;
+  bool discards = false, retries = false;
+  std::uint64_t wall_every = 0;
+  Report* report = &nobody_reads;
   std::atomic<bool> sync_failed{false};
   std::atomic<std::uint64_t> wall_readings{0};
 };
 
+Plan* read_plan() noexcept {
+  static Plan plan;
+  plan.call = std::getenv("KLEPTO_FAULT_CALL");
+  plan.at = number("KLEPTO_FAULT_AT");
+  plan.error = error_of(std::getenv("KLEPTO_FAULT_ERROR"));
+  plan.discards = flag("KLEPTO_FAULT_DISCARD");
+  plan.retries = flag("KLEPTO_FAULT_RETRY");
+  plan.wall_every = number("KLEPTO_FAULT_WALL");
+  plan.report = map_report();
+  return &plan;
+}
+
+// The run time of a sanitizer calls before there is an environment.
 Plan& plan() noexcept {
-  static Plan one;
-  return one;
+  static Plan nothing;
+  if (::environ == nullptr) return nothing;
+  static Plan* const one = read_plan();
+  return *one;
 }
 
 bool is_meant(const char* call) noexcept { return plan().call != nullptr && std::strcmp(plan().call, call) == 0; }

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lib/base/uuid.h"
 #include "lib/cells/buckets.h"
@@ -42,7 +43,7 @@ struct AreaName {
 // kRecent of them they are folded into the sums and the buckets, one after the other, and make room for the next.
 struct StepArea {
   static constexpr std::size_t kRecent = 32;
-  enum Sum : std::size_t { kFailed, kTotal, kMin, kMax, kSums };
+  enum Sum : std::size_t { kFailed, kTotal, kMin, kMax, kLost, kSums };  // kLost: no memory for their buckets
 
   // Sealed durations; the first mark: it failed; the second: of an odd round. Those of the round that is not folded yet
   // are the recent ones.
@@ -55,11 +56,25 @@ struct StepArea {
   static constexpr std::uint64_t mark_of(std::uint64_t round) noexcept { return round % 2 * Sealed::kSecondMark; }
 };
 
-// What a cell says. Nullopt if it does not prove itself: it was damaged, or its writer was at it meanwhile; the writer
-// is never waited for. `writer_is_gone`: nobody writes any more, and whatever the writer did not finish is finished by
-// the reader. `lost`: executions that were folded into nothing, for want of memory.
-std::optional<StepTotals> read_cell(const StepArea& area, const Buckets& buckets, bool writer_is_gone,
-                                    std::uint64_t lost);
+// What a cell comes to at one instant, but for the distribution of what is folded.
+struct Instant {
+  StepTotals totals;         // the sketch holds nothing yet
+  std::uint64_t folded = 0;  // executions that are in the sums and in buckets
+  std::array<Sealed, StepArea::kRecent> recent;
+  std::size_t recent_count = 0;
+};
+
+// Nullopt if it does not prove itself: it was damaged, or its writer has folded meanwhile. Takes some tens of
+// nanoseconds, far less than a writer needs to come round, so whoever tries again will succeed.
+std::optional<Instant> read_instant(const StepArea& area) noexcept;
+
+// What the cell of a program that is gone comes to, its last fold finished where the program was killed within it.
+// Nullopt if it contradicts itself.
+std::optional<StepTotals> read_remains(const StepArea& area, const Buckets& buckets);
+
+// What a cell comes to whose writer may go on: `hits` were found after the instant, and the few that have come since
+// are taken out again. Exact where nothing was folded meanwhile.
+StepTotals complete(const Instant& instant, std::vector<Buckets::Hits> hits);
 
 // A counter, or the progress: the bits of a double.
 struct NumberArea {

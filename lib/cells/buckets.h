@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "lib/sketch/sketch.h"
 
@@ -19,7 +20,8 @@ namespace kleptometrics::cells {
 class Buckets {
  public:
   static constexpr std::size_t kWordsMin = 128;
-  static constexpr std::size_t kWordsMax = 8192;  // holds every bucket there is
+  static constexpr std::size_t kWordsPrepared = 256;  // of a cell that is made ready for a hot loop
+  static constexpr std::size_t kWordsMax = 8192;      // holds every bucket there is
 
   Buckets() = default;  // none
   // `size`: a power of two.
@@ -32,6 +34,9 @@ class Buckets {
   static std::uint64_t key_of(std::uint64_t duration_ns) noexcept {
     return duration_ns == 0 ? 0 : static_cast<std::uint64_t>(Sketch::bucket_of(duration_ns) + kFirstKey);
   }
+
+  // Of a key that is not 0.
+  static int bucket_of(std::uint64_t key) noexcept { return static_cast<int>(key) - kFirstKey; }
 
   // One hit more of a bucket that lies where it is looked for first, as most do. False, and nothing is done, if it does
   // not. By the writer.
@@ -49,8 +54,11 @@ class Buckets {
   // Puts down all of `other`, which is smaller. By the writer; into an empty one.
   void copy(const Buckets& other) const noexcept;
 
-  // Adds all to the sketch; how many values. Nullopt if a word is damaged. Takes memory.
-  std::optional<std::uint64_t> read(Sketch* sketch) const;
+  // All that were hit, as they are found. Nullopt if a word is damaged. Takes memory.
+  struct Hits {
+    std::uint64_t key, times;
+  };
+  std::optional<std::vector<Hits>> read() const;
 
  private:
   std::atomic<std::uint64_t>& find(std::uint64_t key) const noexcept;
@@ -62,5 +70,12 @@ class Buckets {
   std::atomic<std::uint64_t>* words_ = nullptr;
   std::size_t size_ = 0;
 };
+
+std::uint64_t sum_of(const std::vector<Buckets::Hits>& hits) noexcept;
+void add(const std::vector<Buckets::Hits>& hits, Sketch* sketch);
+
+// Takes `surplus` hits out again, no more than there are: first those beyond the shortest and the longest duration,
+// then from all in proportion.
+void even_out(std::vector<Buckets::Hits>& hits, std::uint64_t surplus, std::uint64_t min_ns, std::uint64_t max_ns);
 
 }  // namespace kleptometrics::cells

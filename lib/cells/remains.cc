@@ -38,10 +38,10 @@ struct Cell {
 
   std::optional<StepTotals> totals() {
     const std::uint64_t number = area->table.load();
-    if (number == 0) return read_cell(*area, {}, true, 0);
+    if (number == 0) return read_remains(*area, {});
     const auto table = tables.find(number);
     if (table == tables.end()) return std::nullopt;
-    return read_cell(*area, {table->second.data(), table->second.size()}, true, 0);
+    return read_remains(*area, {table->second.data(), table->second.size()});
   }
 };
 

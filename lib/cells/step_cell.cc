@@ -7,8 +7,8 @@
 namespace kleptometrics::cells {
 namespace {
 
-// A writer that folds is done in a microsecond, unless it was held up; it is not waited for.
-constexpr int kTries = 100;
+// To read a cell between two of its folds. Each succeeds unless the reader is held up within some tens of nanoseconds.
+constexpr int kTries = 1000;
 
 }  // namespace
 
@@ -25,6 +25,12 @@ StepCell::StepCell(journal::Writer& journal, const Uuid& run, std::string_view p
 }
 
 StepCell::~StepCell() {
+  // The area first: a cell without its table would be found damaged.
+  if (in_journal_) {
+    release(journal_, area_);
+  } else {
+    delete area_;
+  }
   for (Table* table = made_.load(std::memory_order_acquire); table != nullptr;) {
     if (table->in_journal) {
       journal_.release(reinterpret_cast<char*>(table->words));
@@ -32,11 +38,6 @@ StepCell::~StepCell() {
       delete[] table->words;
     }
     delete std::exchange(table, table->made_before);
-  }
-  if (in_journal_) {
-    release(journal_, area_);
-  } else {
-    delete area_;
   }
 }
 
@@ -59,6 +60,7 @@ StepCell::~StepCell() {
     sums[StepArea::kMin] = std::min(sums[StepArea::kMin], duration);
     sums[StepArea::kMax] = std::max(sums[StepArea::kMax], duration);
   }
+  sums[StepArea::kLost] = sums_[StepArea::kLost];
   sums_ = sums;
   area_->folded.write(++round_, sums_);
   area_->folding.store(0, std::memory_order_release);
@@ -73,14 +75,14 @@ StepCell::~StepCell() {
     const Buckets::Hit hit = buckets_.hit(key, used < buckets_.room());
     if (hit == Buckets::Hit::kNew) used_.store(used + 1, std::memory_order_relaxed);
     if (hit != Buckets::Hit::kNoRoom) return true;
-    if (make_table_now()) continue;
-    lost_.fetch_add(1, std::memory_order_release);
+    if (make_table_now(std::max(Buckets::kWordsMin, 2 * buckets_.size()))) continue;
+    ++sums_[StepArea::kLost];
     return false;
   }
 }
 
-[[gnu::cold, gnu::noinline]] bool StepCell::make_table_now() noexcept {
-  Table* const made = make_table(std::max(Buckets::kWordsMin, 2 * buckets_.size()));
+[[gnu::cold, gnu::noinline]] bool StepCell::make_table_now(std::size_t words) noexcept {
+  Table* const made = make_table(words);
   if (made != nullptr) take_table(made);
   return made != nullptr;
 }
@@ -118,26 +120,24 @@ StepCell::Table* StepCell::make_table(std::size_t words) noexcept {
 }
 
 void StepCell::prepare() noexcept {
-  if (table_.load(std::memory_order_relaxed) == nullptr) make_table_now();
+  if (buckets_.size() == 0) make_table_now(Buckets::kWordsPrepared);
 }
 
 void StepCell::make_room() noexcept {
   const Table* const now = table_.load(std::memory_order_acquire);
   if (now == nullptr || now->buckets.size() >= Buckets::kWordsMax) return;
-  if (used_.load(std::memory_order_relaxed) < now->buckets.size() / 2) return;
+  if (used_.load(std::memory_order_relaxed) < now->buckets.size() / 4) return;
   if (larger_.load(std::memory_order_relaxed) != nullptr) return;
   if (Table* const made = make_table(2 * now->buckets.size())) larger_.store(made, std::memory_order_release);
 }
 
+// The buckets after the instant, and the table after that, so that all that is folded by then is in them.
 StepTotals StepCell::totals() const {
-  for (int tries = 0; tries <= kTries; ++tries) {
-    const bool as_good_as_gone = tries == kTries;  // held up while it folds
-    const std::uint64_t lost = lost_.load(std::memory_order_acquire);
-    const Table* const table = table_.load(std::memory_order_acquire);
-    const Buckets buckets = table == nullptr ? Buckets() : table->buckets;
-    if (auto read = read_cell(*area_, buckets, as_good_as_gone, lost)) return *std::move(read);
-  }
-  return {};
+  auto instant = read_instant(*area_);
+  for (int tries = 0; !instant && tries < kTries; ++tries) instant = read_instant(*area_);
+  const Table* const table = table_.load(std::memory_order_acquire);
+  auto hits = table == nullptr ? std::vector<Buckets::Hits>() : table->buckets.read();
+  return instant && hits ? complete(*instant, *std::move(hits)) : StepTotals{};
 }
 
 }  // namespace kleptometrics::cells

@@ -34,8 +34,8 @@ class StepCell {
     if (++next_ == area_->recent.data() + StepArea::kRecent) fold();
   }
 
-  // Any thread. All that was added before; of what is added meanwhile some. Takes memory. Empty in the unlikely case
-  // that the writer is caught half-way again and again.
+  // Any thread; takes memory. All that was added before, and of what is added meanwhile some: sums of one instant, and
+  // as many values in the distribution, of which those that come between may stand for each other.
   StepTotals totals() const;
 
   // For hot loops: from now on add() takes memory only where durations spread faster than make_room() is called. By the
@@ -63,7 +63,7 @@ class StepCell {
   void fold() noexcept;
   bool hit_elsewhere(std::uint64_t key) noexcept;
   Table* make_table(std::size_t words) noexcept;
-  bool make_table_now() noexcept;
+  bool make_table_now(std::size_t words) noexcept;
   void take_table(Table* table) noexcept;
 
   StepArea* area_ = nullptr;
@@ -81,8 +81,7 @@ class StepCell {
   std::atomic<Table*> larger_{nullptr};  // to be taken into use by the writer
   std::atomic<Table*> made_{nullptr};    // all
   std::atomic<std::uint32_t> tables_{0};
-  std::atomic<std::size_t> used_{0};    // words of the one in use
-  std::atomic<std::uint64_t> lost_{0};  // executions for whose buckets there was no memory
+  std::atomic<std::size_t> used_{0};  // words of the one in use
 };
 
 }  // namespace kleptometrics::cells

@@ -55,7 +55,7 @@ class TwinSlots {
     const Slot& slot = slots_[version & 1U];
     Read out;
     out.version = version;
-    for (std::size_t i = 0; i < N; ++i) out.words[i] = slot.words[i].load(std::memory_order_relaxed);
+    for (std::size_t i = 0; i < N; ++i) out.words[i] = slot.words[i].load(std::memory_order_acquire);
     if (slot.check.load(std::memory_order_relaxed) != check_of(version, out.words)) return std::nullopt;
     return out;
   }

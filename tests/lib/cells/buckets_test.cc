@@ -10,6 +10,14 @@ namespace {
 
 using Words = std::vector<std::atomic<std::uint64_t>>;
 
+// How many values a table holds, all of them in `sketch`; nullopt if it is damaged.
+std::optional<std::uint64_t> read(const Buckets& buckets, Sketch* sketch) {
+  const auto hits = buckets.read();
+  if (!hits) return std::nullopt;
+  add(*hits, sketch);
+  return sum_of(*hits);
+}
+
 Buckets over(Words& words) { return {words.data(), words.size()}; }
 
 bool hit(const Buckets& buckets, std::uint64_t duration) {
@@ -27,9 +35,9 @@ TEST_CASE("a table holds what a sketch holds") {
     REQUIRE(hit(buckets, duration));
     truth.add(duration);
   }
-  Sketch read;
-  CHECK(buckets.read(&read) == 20'000U);
-  CHECK(read == truth);
+  Sketch found;
+  CHECK(read(buckets, &found) == 20'000U);
+  CHECK(found == truth);
 }
 
 TEST_CASE("the largest table holds every bucket there is") {
@@ -39,8 +47,8 @@ TEST_CASE("the largest table holds every bucket there is") {
   for (std::uint64_t key = 1; key <= Sketch::kBucketCountMax; ++key)
     REQUIRE(buckets.hit(key, true) == Buckets::Hit::kNew);
   CHECK(Sketch::kBucketCountMax + 1 <= buckets.room());
-  Sketch read;
-  CHECK(buckets.read(&read) == Sketch::kBucketCountMax + 1);
+  Sketch found;
+  CHECK(read(buckets, &found) == Sketch::kBucketCountMax + 1);
 }
 
 TEST_CASE("a table without room says so and stays as it is, and its copy in a larger one goes on") {
@@ -55,13 +63,27 @@ TEST_CASE("a table without room says so and stays as it is, and its copy in a la
   CHECK(large.hit(36 * small.room(), true) == Buckets::Hit::kNew);
   Sketch from_small;
   Sketch from_large;
-  CHECK(small.read(&from_small) == small.room() + 1);
-  CHECK(large.read(&from_large) == small.room() + 2);
+  CHECK(read(small, &from_small) == small.room() + 1);
+  CHECK(read(large, &from_large) == small.room() + 2);
+}
+
+TEST_CASE("what came too late is taken out again, first beyond the ends and then in proportion") {
+  std::vector<Buckets::Hits> hits;
+  for (const std::uint64_t duration : {10U, 100U, 1'000U, 10'000U}) hits.push_back({Buckets::key_of(duration), 100});
+  even_out(hits, 150, 100, 1'000);
+  CHECK(sum_of(hits) == 250);
+  CHECK(hits[0].times + hits[3].times == 50);
+  even_out(hits, 100, 100, 1'000);
+  CHECK(hits[0].times + hits[3].times == 0);
+  CHECK(hits[1].times + hits[2].times == 150);
+  CHECK(std::max(hits[1].times, hits[2].times) - std::min(hits[1].times, hits[2].times) <= 10);
+  even_out(hits, 1'000, 100, 1'000);
+  CHECK(sum_of(hits) == 0);
 }
 
 TEST_CASE("there may be no table at all") {
-  Sketch read;
-  CHECK(Buckets().read(&read) == 0U);
+  Sketch found;
+  CHECK(read(Buckets(), &found) == 0U);
   CHECK_FALSE(Buckets().hit_at_home(3));
   CHECK(Buckets().hit(3, true) == Buckets::Hit::kNoRoom);
 }
@@ -75,8 +97,8 @@ TEST_CASE("a flipped bit is found in the key, or in the sum of the counts") {
       const std::uint64_t whole = word.load();
       if (whole == 0) continue;
       word.store(whole ^ (std::uint64_t{1} << bit));
-      Sketch read;
-      const auto count = buckets.read(&read);
+      Sketch found;
+      const auto count = read(buckets, &found);
       CHECK((!count || *count != 5));
       word.store(whole);
     }

@@ -49,6 +49,12 @@ std::size_t RecordIndex::position_after(std::uint64_t sequence) const noexcept {
   return static_cast<std::size_t>(found - begin);
 }
 
+bool RecordIndex::pending_since(std::uint64_t sequence) const noexcept {
+  return std::any_of(entries_.begin(), entries_.end(), [sequence](const IndexEntry& entry) {
+    return entry.state == RecordState::kPending && entry.since <= sequence;
+  });
+}
+
 std::size_t RecordIndex::first_progress() noexcept {
   // An entry never becomes progress again, so the position only rises (but for compact).
   while (first_progress_ < entries_.size() && !entries_[first_progress_].is_progress()) ++first_progress_;

@@ -21,6 +21,8 @@ struct IndexEntry {
   std::uint32_t length = 0;  // of the payload
   RecordState state = RecordState::kPending;
   bool terminal = false;
+  std::uint64_t since =
+      0;  // sequence of the first record of its run that was not delivered when the next took its place
 
   // May be given up for a newer record.
   bool is_progress() const noexcept { return state == RecordState::kPending && !terminal; }
@@ -44,6 +46,9 @@ class RecordIndex {
   std::size_t position_after(std::uint64_t sequence) const noexcept;
   // Position before which no entry is progress.
   std::size_t first_progress() noexcept;
+
+  // True if anything that was recorded up to `sequence` is pending, in whichever later record.
+  bool pending_since(std::uint64_t sequence) const noexcept;
 
   std::size_t live_count() const noexcept { return pending_ + delivered_; }
   std::size_t pending_count() const noexcept { return pending_; }

@@ -121,13 +121,16 @@ class Writer {
   char* reserve(std::string_view fixed, std::size_t open_bytes) noexcept;
   void release(char* open) noexcept;  // null is fine
 
+  // True if what was recorded up to `upto` is not all delivered: neither itself nor in a record that took its place.
+  bool pending_since(Sequence upto) const noexcept;
   std::size_t pending_count() const noexcept;  // records not yet delivered
   std::size_t live_count() const noexcept;     // pending ones, and delivered ones of open runs
   std::uint64_t dropped() const noexcept;      // records given up for want of room
   bool durable() const noexcept;               // a file stands behind it
   const std::string& path() const noexcept;    // absolute; empty if not durable
-  // Unlinks the file: at an orderly end with live_count() == 0. Records appended later live in memory only.
+  // Unlinks the file: at an orderly end. Records appended later live in memory only.
   void remove_file() noexcept;
+  void remove_if_empty() noexcept;  // the same where live_count() is 0
 
  private:
   struct State;

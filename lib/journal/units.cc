@@ -34,11 +34,12 @@ void UnitMap::release(std::size_t first, std::size_t count) noexcept {
   free_count_ += count;
 }
 
-std::size_t UnitMap::find(std::size_t from, std::size_t count) const noexcept {
+std::size_t UnitMap::find(std::size_t from, std::size_t count, std::size_t end) const noexcept {
   if (count > free_count_) return kNone;
-  const std::size_t found = find_between(from, size_, count);
+  end = std::min(end, size_);
+  const std::size_t found = find_between(from, end, count);
   if (found != kNone || from == 0) return found;
-  return find_between(0, std::min(size_, from + count - 1), count);
+  return find_between(0, std::min(end, from + count - 1), count);
 }
 
 std::size_t UnitMap::find_around(std::size_t first, std::size_t freed, std::size_t count) const noexcept {

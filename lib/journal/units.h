@@ -21,8 +21,8 @@ class UnitMap {
   std::size_t free_count() const noexcept { return free_count_; }
 
   // First of `count` (> 0) consecutive free units, looked for from `from` to the end and then from the start.
-  // kNone if there are none.
-  std::size_t find(std::size_t from, std::size_t count) const noexcept;
+  // kNone if there are none. `end`: only before that unit.
+  std::size_t find(std::size_t from, std::size_t count, std::size_t end = kNone) const noexcept;
   // The same, but only places that include some of the `freed` free units that begin at `first`.
   std::size_t find_around(std::size_t first, std::size_t freed, std::size_t count) const noexcept;
 

@@ -70,6 +70,7 @@ struct Writer::State {
   State* abandoned_before = nullptr;
 
  private:
+  std::size_t areas_begin() const noexcept { return units.size() - units.size() / kAreaShare; }
   char* at(std::size_t unit) const noexcept { return storage.base() + kHeadBytes + unit * kUnitBytes; }
   std::size_t room_for(std::size_t count, bool terminal, Sequence keep) noexcept;
   std::size_t make_room(std::size_t count, bool terminal, Sequence keep) noexcept;
@@ -97,8 +98,11 @@ Sequence Writer::State::append(std::string_view payload, bool terminal, Sequence
   units.take(unit, count);
   std::fill_n(owners.begin() + static_cast<std::ptrdiff_t>(unit), count, head.sequence);
   write(unit, head, payload);
-  index.push({head.sequence, static_cast<std::uint32_t>(unit), length, RecordState::kPending, terminal});
-  cursor = unit + count < units.size() ? unit + count : 0;
+  const IndexEntry* const before = index.find(supersedes);
+  const bool untold = before != nullptr && before->state == RecordState::kPending;
+  const Sequence since = untold ? before->since : head.sequence;
+  index.push({head.sequence, static_cast<std::uint32_t>(unit), length, RecordState::kPending, terminal, since});
+  cursor = unit + count < areas_begin() ? unit + count : 0;
   units_last = count;
   if (IndexEntry* older = index.find(supersedes)) bury(*older);
   return head.sequence;
@@ -130,7 +134,8 @@ bool Writer::State::copy_some(Sequence after, std::size_t count_max, std::size_t
   return false;
 }
 
-// Areas hold no record, so nothing that looks for records to drop ever comes across them.
+// Areas hold no record, so nothing that looks for records to drop ever comes across them: they keep to the end of the
+// file, so that large records find room in one piece before them.
 char* Writer::State::reserve(std::string_view fixed, std::size_t open_bytes) noexcept {
   const std::lock_guard lock(mutex);
   const std::size_t bytes_max = units.size() / kAreaShare * kUnitBytes;
@@ -138,7 +143,7 @@ char* Writer::State::reserve(std::string_view fixed, std::size_t open_bytes) noe
   const std::size_t length = open_part_at(fixed.size()) + open_bytes;
   const std::size_t count = units_of(length);
   if (area_units + count > units.size() / kAreaShare) return nullptr;
-  const std::size_t unit = units.find(cursor, count);
+  const std::size_t unit = units.find(areas_begin(), count);
   if (unit == UnitMap::kNone) return nullptr;
   RecordHead head{kOpen, static_cast<std::uint32_t>(length), ++sequence_last, static_cast<std::uint32_t>(fixed.size()),
                   0};
@@ -146,7 +151,6 @@ char* Writer::State::reserve(std::string_view fixed, std::size_t open_bytes) noe
   units.take(unit, count);
   std::fill_n(owners.begin() + static_cast<std::ptrdiff_t>(unit), count, head.sequence);
   area_units += count;
-  cursor = unit + count < units.size() ? unit + count : 0;
   std::memset(at(unit), 0, count * kUnitBytes);
   stores_end_here();
   write_record_head(head, at(unit));
@@ -168,7 +172,8 @@ void Writer::State::release(const char* open) noexcept {
 }
 
 std::size_t Writer::State::room_for(std::size_t count, bool terminal, Sequence keep) noexcept {
-  const std::size_t unit = units.find(cursor, count);
+  std::size_t unit = units.find(cursor, count, areas_begin());
+  if (unit == UnitMap::kNone) unit = units.find(areas_begin(), count);
   return unit != UnitMap::kNone ? unit : make_room(count, terminal, keep);
 }
 
@@ -236,7 +241,7 @@ void Writer::State::free_units(std::size_t first, std::size_t count) noexcept {
   units.release(first, count);
   // Go back to a place that the next record likely fits: a program that reports one run over and over keeps
   // to two places, and a page or two, instead of dirtying the whole file.
-  if (first < cursor && count >= units_last) cursor = first;
+  if (first < cursor && count >= units_last && first < areas_begin()) cursor = first;
 }
 
 namespace {
@@ -337,6 +342,18 @@ bool Writer::durable() const noexcept { return state_->durable && !state_->inert
 const std::string& Writer::path() const noexcept {
   static const std::string none;
   return durable() ? state_->storage.path() : none;
+}
+
+bool Writer::pending_since(Sequence upto) const noexcept {
+  if (state_->inert()) return false;
+  const std::lock_guard lock(state_->mutex);
+  return state_->index.pending_since(upto);
+}
+
+void Writer::remove_if_empty() noexcept {
+  if (state_->inert()) return;
+  const std::lock_guard lock(state_->mutex);
+  if (state_->index.live_count() == 0 && state_->durable.exchange(false)) ::unlink(state_->storage.path().c_str());
 }
 
 void Writer::remove_file() noexcept {

@@ -25,6 +25,25 @@ constexpr Nanos kTellEvery = 60 * kNanosPerSecond;
 constexpr std::size_t kCallsMax = 1000;
 constexpr Nanos kSlowHook = kNanosPerSecond;
 
+// Far enough off for whoever wants to wait for ever, and near enough for a clock.
+std::chrono::steady_clock::time_point deadline_in(Duration timeout) {
+  constexpr Duration kLongest = std::chrono::hours(24 * 365);
+  return std::chrono::steady_clock::now() + std::clamp(timeout, Duration::zero(), kLongest);
+}
+
+// A thread of the host that is cancelled (pthread_cancel) must not be so within us: that is an exception which nobody
+// may catch, and it would end the host.
+class NotCancelled {
+ public:
+  NotCancelled() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  ~NotCancelled() { ::pthread_setcancelstate(before_, nullptr); }
+  NotCancelled(const NotCancelled&) = delete;
+  NotCancelled& operator=(const NotCancelled&) = delete;
+
+ private:
+  int before_ = PTHREAD_CANCEL_ENABLE;
+};
+
 std::string found_spool(const std::string& endpoint) {
   if (std::string dir = places::environment("KLEPTO_SPOOL_DIR"); !dir.empty()) return dir;
   const bool of_system = endpoint == std::string("unix:") + places::kSystemSocket;
@@ -63,6 +82,7 @@ std::unique_ptr<Transport> transport_for(const ClientOptions& options, std::uniq
 }  // namespace
 
 std::shared_ptr<ClientState> ClientState::open(ClientOptions options, Seams seams) noexcept {
+  const NotCancelled not_cancelled;
   try {
     if (places::environment("KLEPTO_DISABLED") == "1") return nullptr;
     prepare_process();
@@ -143,6 +163,7 @@ void ClientState::ended(const RunState* run) noexcept {
 }
 
 void ClientState::call(HookCall call) noexcept {
+  if (closed_) return;  // nobody would call it any more
   try {
     {
       const Lock lock(mutex_);
@@ -164,18 +185,14 @@ void ClientState::trouble(Trouble kind, std::string_view message) noexcept {
   }
 }
 
-bool ClientState::settled(journal::Sequence upto) const {
-  const auto oldest = journal_->pending(0, 1, 0);
-  return oldest.empty() || oldest.front().sequence > upto;
-}
-
 bool ClientState::flush(Duration timeout) noexcept {
   if (generation != fork_generation()) return false;
+  const NotCancelled not_cancelled;
   try {
     const journal::Sequence upto = last_sequence_.load();
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    const auto deadline = deadline_in(timeout);
     Lock lock(mutex_);
-    while (!settled(upto)) {
+    while (journal_->pending_since(upto)) {
       const auto now = std::chrono::steady_clock::now();
       if (now >= deadline || !working_) return false;
       hurry_ = true;
@@ -190,7 +207,8 @@ bool ClientState::flush(Duration timeout) noexcept {
 
 void ClientState::close(Duration timeout) noexcept {
   if (generation != fork_generation() || closed_.exchange(true)) return;
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const NotCancelled not_cancelled;
+  const auto deadline = deadline_in(timeout);
   const Lock lock(mutex_);
   stop_ = true;
   changed_.notify_all();
@@ -239,8 +257,10 @@ void ClientState::work(std::shared_ptr<ClientState> self) noexcept {
   ::pthread_setname_np(::pthread_self(), "kleptometrics");
   while (self->loop_once()) {
   }
-  if (self->journal_->live_count() == 0) self->journal_->remove_file();
+  self->journal_->remove_if_empty();
+  std::deque<HookCall> uncalled;  // they hold runs, which hold the client
   const Lock lock(self->mutex_);
+  uncalled.swap(self->calls_);
   self->working_ = false;
   self->changed_.notify_all();
 }

@@ -98,7 +98,6 @@ struct ClientState : std::enable_shared_from_this<ClientState> {
   void call_errors();
   void call_hook(const Hook& hook, const HookCall& call);
   std::vector<std::shared_ptr<RunState>> open_runs() const;
-  bool settled(journal::Sequence upto) const;
 
   struct Told {
     std::string message;        // waiting to be told

@@ -300,7 +300,7 @@ void RunState::finish_at(Nanos wall) noexcept {
 }
 
 void RunState::step_failed(const StepNode& step, std::string_view message) noexcept {
-  if (ended()) return;
+  if (!live() || !client->active()) return;  // in a forked child no lock of the parent's may be taken
   quietly([&] {
     call(HookKind::kFailure, step.path, cleaned(*client, clean_text, message, limits::failure_message_bytes_max),
          State::kRunning);

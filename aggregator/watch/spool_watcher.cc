@@ -110,6 +110,8 @@ bool SpoolWatcher::adopt(const std::string& path, unsigned owner) {
     return false;
   }
   if (adoption->producer_alive()) return false;
+  error = adoption->read_again();
+  if (error == journal::ReadError::kUnreadable || error == journal::ReadError::kNewer) return false;
   const journal::Contents& contents = adoption->contents();
   Adopted adopted = adopted_from(contents, ended_at);
   if (error == journal::ReadError::kDamagedHead || contents.damaged + adopted.damaged + adopted.strange != 0)

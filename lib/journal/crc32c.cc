@@ -1,6 +1,7 @@
 #include "lib/journal/crc32c.h"
 
 #include <array>
+#include <atomic>
 #include <cstring>
 
 #if defined(__x86_64__)
@@ -79,7 +80,9 @@ std::uint32_t crc32c_by_tables(std::uint32_t crc, const void* data, std::size_t 
 }
 
 std::uint32_t crc32c(std::uint32_t crc, const void* data, std::size_t size) noexcept {
-  static const Function function = fastest();
+  static std::atomic<Function> chosen{nullptr};  // not a guarded static: its guard could be held at a fork
+  Function function = chosen.load(std::memory_order_relaxed);
+  if (function == nullptr) chosen.store(function = fastest(), std::memory_order_relaxed);
   return function(crc, data, size);
 }
 

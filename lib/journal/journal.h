@@ -127,7 +127,7 @@ class Writer {
   std::size_t live_count() const noexcept;     // pending ones, and delivered ones of open runs
   std::uint64_t dropped() const noexcept;      // records given up for want of room
   bool durable() const noexcept;               // a file stands behind it
-  const std::string& path() const noexcept;    // absolute; empty if not durable
+  std::string path() const;                    // absolute; empty if not durable
   // Unlinks the file: at an orderly end. Records appended later live in memory only.
   void remove_file() noexcept;
   void remove_if_empty() noexcept;  // the same where live_count() is 0
@@ -174,6 +174,8 @@ class Adoption {
   // ticks that has the journal mapped (where that may be seen). A host that closed all descriptors lost its lock but
   // lives; one that called exec is another program now.
   bool producer_alive() const;
+  // Reads it once more, as open() does: a program without the lock may have written until it was seen to be dead.
+  ReadError read_again();
   void remove_file() noexcept;  // after its records are committed
 
  private:

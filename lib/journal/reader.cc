@@ -161,6 +161,15 @@ std::unique_ptr<Adoption> Adoption::open(const std::string& path, unsigned owner
   return adoption;
 }
 
+ReadError Adoption::read_again() {
+  std::string bytes;
+  struct stat file {};
+  if (::fstat(fd_, &file) != 0 ||
+      !read_all(fd_, std::min<std::size_t>(static_cast<std::size_t>(file.st_size), kBytesMax), &bytes))
+    return ReadError::kUnreadable;
+  return parse(bytes, &contents_);
+}
+
 Adoption::~Adoption() {
   if (fd_ >= 0) ::close(fd_);
 }

@@ -339,10 +339,7 @@ std::uint64_t Writer::dropped() const noexcept {
 
 bool Writer::durable() const noexcept { return state_->durable && !state_->inert(); }
 
-const std::string& Writer::path() const noexcept {
-  static const std::string none;
-  return durable() ? state_->storage.path() : none;
-}
+std::string Writer::path() const { return durable() ? state_->storage.path() : std::string(); }
 
 bool Writer::pending_since(Sequence upto) const noexcept {
   if (state_->inert()) return false;

@@ -12,6 +12,7 @@
 #include "lib/base/fork.h"
 #include "lib/base/places.h"
 #include "lib/http/endpoint.h"
+#include "lib/src/own.h"
 #include "lib/src/process.h"
 #include "lib/src/run_state.h"
 #include "lib/src/ticks.h"
@@ -30,19 +31,6 @@ std::chrono::steady_clock::time_point deadline_in(Duration timeout) {
   constexpr Duration kLongest = std::chrono::hours(24 * 365);
   return std::chrono::steady_clock::now() + std::clamp(timeout, Duration::zero(), kLongest);
 }
-
-// A thread of the host that is cancelled (pthread_cancel) must not be so within us: that is an exception which nobody
-// may catch, and it would end the host.
-class NotCancelled {
- public:
-  NotCancelled() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
-  ~NotCancelled() { ::pthread_setcancelstate(before_, nullptr); }
-  NotCancelled(const NotCancelled&) = delete;
-  NotCancelled& operator=(const NotCancelled&) = delete;
-
- private:
-  int before_ = PTHREAD_CANCEL_ENABLE;
-};
 
 std::string found_spool(const std::string& endpoint) {
   if (std::string dir = places::environment("KLEPTO_SPOOL_DIR"); !dir.empty()) return dir;
@@ -87,7 +75,8 @@ std::shared_ptr<ClientState> ClientState::open(ClientOptions options, Seams seam
     if (places::environment("KLEPTO_DISABLED") == "1") return nullptr;
     prepare_process();
     const bool thread = seams.thread;
-    auto made = std::make_shared<ClientState>(completed(std::move(options)), std::move(seams));
+    const std::shared_ptr<ClientState> made(new ClientState(completed(std::move(options)), std::move(seams)),
+                                            DeleteOwn<ClientState>());
     if (made->journal_ == nullptr) return nullptr;
     remember_client(made);
     if (thread) made->start_worker();
@@ -189,7 +178,7 @@ bool ClientState::flush(Duration timeout) noexcept {
   if (generation != fork_generation()) return false;
   const NotCancelled not_cancelled;
   try {
-    const journal::Sequence upto = last_sequence_.load();
+    const journal::Sequence upto = last_recorded();
     const auto deadline = deadline_in(timeout);
     Lock lock(mutex_);
     while (journal_->pending_since(upto)) {

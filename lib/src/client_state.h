@@ -69,6 +69,7 @@ struct ClientState : std::enable_shared_from_this<ClientState> {
   journal::Writer& journal() noexcept { return *journal_; }
   // Snapshots lost so far.
   std::uint64_t dropped() const noexcept { return journal_->dropped(); }
+  journal::Sequence last_recorded() const noexcept { return last_sequence_.load(); }
 
   // --- whoever holds the client ---
   bool flush(Duration timeout) noexcept;
@@ -86,8 +87,9 @@ struct ClientState : std::enable_shared_from_this<ClientState> {
   const ClientOptions options;
   const Clock& clock;
   const Program program;
-  const Uuid parent_id;            // of KLEPTO_PARENT_ID
-  const std::uint64_t generation;  // of the process that made it (lib/base/fork.h)
+  const Uuid parent_id;                     // of KLEPTO_PARENT_ID
+  const std::uint64_t generation;           // of the process that made it (lib/base/fork.h)
+  ClientState* inherited_before = nullptr;  // see own.h
 
  private:
   static void work(std::shared_ptr<ClientState> self) noexcept;

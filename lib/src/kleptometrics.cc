@@ -7,6 +7,7 @@
 
 #include "lib/base/fork.h"
 #include "lib/src/client_state.h"
+#include "lib/src/own.h"
 #include "lib/src/run_state.h"
 #include "lib/src/step_node.h"
 #include "lib/src/ticks.h"
@@ -26,8 +27,10 @@ using internal::ThreadCell;
 std::shared_ptr<RunState> begin(const std::shared_ptr<internal::ClientState>& client, std::string_view job,
                                 RunOptions options) noexcept {
   if (client == nullptr || !client->active()) return nullptr;
+  const internal::NotCancelled not_cancelled;  // getrandom() is a place where a thread may be
   try {
-    auto made = std::make_shared<RunState>(client, job, std::move(options));
+    const std::shared_ptr<RunState> made(new RunState(client, job, std::move(options)),
+                                         internal::DeleteOwn<RunState>());
     made->begin();
     return made;
   } catch (...) {  // no memory: the job goes on without being timed
@@ -228,7 +231,10 @@ void StepTimer::Scope::end() noexcept {
   ThreadCell* const cell = node->cell();
   if (cell == nullptr) return;
   cell->cell.prepare();
-  begin_by_clock(node, cell);
+  cell_ = cell;
+  exceptions_ = *this_slot->uncaught;
+  clock_ = clock_kind(node->clock);
+  begin_ = read_clock(clock_, node->clock);
 }
 
 void StepTimer::Scope::begin_by_clock(const StepNode* node, ThreadCell* cell) noexcept {

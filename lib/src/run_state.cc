@@ -73,8 +73,9 @@ RunState::RunState(std::shared_ptr<ClientState> owner, std::string_view job_name
       parent_id(options.parent_id.empty() ? client->parent_id : Uuid::parse(options.parent_id).value_or(Uuid{})),
       started(start_of(*client, options)),
       past(options.started_at.has_value()),
+      generation(client->generation),
       usage_before_(past ? Usage{} : usage_now()),
-      live_(client->generation) {}
+      live_(generation) {}
 
 RunState::~RunState() { delete steps_.load(std::memory_order_acquire); }
 

@@ -64,7 +64,9 @@ struct RunState : std::enable_shared_from_this<RunState> {
   const std::string id_text;
   const Uuid parent_id;
   const TimePoint started;
-  const bool past;  // given as a whole, by started_at and finish_at()
+  const bool past;                       // given as a whole, by started_at and finish_at()
+  const std::uint64_t generation;        // of the process that made it
+  RunState* inherited_before = nullptr;  // see own.h
 
  private:
   static constexpr std::size_t kStepLists = 64;  // a quarter of limits::step_count_max: they stay short

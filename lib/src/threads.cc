@@ -1,9 +1,14 @@
 #include "lib/src/threads.h"
 
-#include <cxxabi.h>
 #include <pthread.h>
 
 #include <new>
+
+// Part of the ABI of every compiler here, but not of every <cxxabi.h>.
+namespace __cxxabiv1 {
+struct __cxa_eh_globals;
+extern "C" __cxa_eh_globals* __cxa_get_globals() noexcept;
+}  // namespace __cxxabiv1
 
 namespace kleptometrics::internal {
 namespace {
@@ -12,12 +17,16 @@ std::atomic<ThreadSlot*> slots{nullptr};
 pthread_key_t key;                  // its value: the thread's slot
 std::atomic<bool> watching{false};  // the key is there
 constinit unsigned none_uncaught = 0;
-constinit ThreadSlot nobody{{}, nullptr, &none_uncaught, {}};
+constinit ThreadSlot nobody{{}, nullptr, &none_uncaught, 0, {}};
 
-// By the ending thread, once its C++ objects of thread storage are gone; those of the C library may follow.
+// By the ending thread, once its C++ objects of thread storage are gone. Those of the C library may follow, and still
+// record: so it is put off for as long as it may be (PTHREAD_DESTRUCTOR_ITERATIONS, at least 4).
+constexpr int kEndRounds = 3;
 void on_thread_end(void* slot) noexcept {
-  this_slot = &nobody;
   auto* ended = static_cast<ThreadSlot*>(slot);
+  if (++ended->end_rounds < kEndRounds && ::pthread_setspecific(key, slot) == 0) return;
+  this_slot = &nobody;
+  ended->end_rounds = 0;
   ended->remembered = {};
   ended->uncaught = &none_uncaught;
   ended->thread.store(0, std::memory_order_release);
@@ -26,7 +35,7 @@ void on_thread_end(void* slot) noexcept {
 // Itanium C++ ABI, Exception Handling, 2.2.2: a pointer to the exceptions caught, then the number of those uncaught.
 // Each thread has its own, where it is for as long as the thread lives.
 const unsigned* uncaught_exceptions_of_this_thread() noexcept {
-  const auto* globals = reinterpret_cast<const char*>(abi::__cxa_get_globals());
+  const auto* globals = reinterpret_cast<const char*>(__cxxabiv1::__cxa_get_globals());
   return reinterpret_cast<const unsigned*>(globals + sizeof(void*));
 }
 

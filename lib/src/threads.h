@@ -27,6 +27,7 @@ struct ThreadSlot {
   ThreadSlot* next = nullptr;            // fixed once published
   // The rest is the thread's own.
   const unsigned* uncaught = nullptr;  // what std::uncaught_exceptions() reads, without the call
+  int end_rounds = 0;                  // times that its end was seen
   std::array<RememberedCell, kRemembered> remembered{};
 
   // By the place of the node in memory, which whoever asks has at hand.

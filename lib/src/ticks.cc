@@ -7,6 +7,8 @@
 #include <cmath>
 #include <string_view>
 
+#include "lib/base/fork.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -61,9 +63,10 @@ bool Calibration::agrees(const Look& look) const noexcept {
 }
 
 void Calibration::look(const Clock& steady_clock) noexcept {
-  if (busy_.exchange(true, std::memory_order_acquire)) return;
+  const std::uint64_t here = fork_generation();
+  if (busy_in_.exchange(here, std::memory_order_acquire) == here) return;
   look_alone(steady_clock);
-  busy_.store(false, std::memory_order_release);
+  busy_in_.store(0, std::memory_order_release);
 }
 
 void Calibration::look_alone(const Clock& steady_clock) noexcept {
@@ -74,11 +77,17 @@ void Calibration::look_alone(const Clock& steady_clock) noexcept {
   } else {
     const Look look = take(steady_clock);
     const Nanos span = look.steady - first_.steady;
-    if (state_ == State::kTrusted && !agrees(look)) {
+    // The kernel may change its mind; asking is a system call or three.
+    const bool distrusted = ++looks_ % kLooksBetweenAsking == 0 && !kernel_trusts_it();
+    if (distrusted || (state_ == State::kTrusted && !agrees(look))) {
       state_ = State::kGivenUp;
       trusted.store(false, std::memory_order_relaxed);
     } else if (span >= kFirstSpan && look.ticks > first_.ticks) {
       const double rate = static_cast<double>(span) / static_cast<double>(look.ticks - first_.ticks);
+      if (rate >= kRateMax) {
+        state_ = State::kGivenUp;
+        return;
+      }
       nanos_per_tick.store(static_cast<std::uint64_t>(rate * 4294967296.0), std::memory_order_relaxed);
       last_ = look;
       state_ = State::kTrusted;

@@ -35,7 +35,7 @@ inline std::uint64_t to_nanos(std::uint64_t ticks) noexcept {
   return static_cast<std::uint64_t>((static_cast<Wide>(ticks) * nanos_per_tick.load(std::memory_order_relaxed)) >> 32U);
 }
 
-// The same in half the time, of less than kShort ticks (half a second or more).
+// The same in half the time, of less than kShort ticks (some tenths of a second).
 inline constexpr std::uint64_t kShort = std::uint64_t{1} << 31U;
 inline std::uint64_t short_to_nanos(std::uint64_t ticks) noexcept {
   return ticks * nanos_per_tick.load(std::memory_order_relaxed) >> 32U;
@@ -63,7 +63,11 @@ class Calibration {
   bool agrees(const Look& look) const noexcept;
   void look_alone(const Clock& steady_clock) noexcept;
 
-  std::atomic<bool> busy_{false};
+  static constexpr std::uint64_t kLooksBetweenAsking = 512;  // about a minute
+  static constexpr double kRateMax = 2;  // nanoseconds a tick: what short_to_nanos() can reckon with
+
+  std::atomic<std::uint64_t> busy_in_{0};  // generation of the process in which somebody looks; 0: nobody
+  std::uint64_t looks_ = 0;
   enum class State { kNew, kMeasuring, kTrusted, kGivenUp } state_ = State::kNew;
   Look first_, last_;
 };

@@ -144,7 +144,8 @@ TEST_CASE("damage is counted, never told as truth, and never a danger") {
   const std::string whole = program.bytes();
   const StepTotals truth = cell->totals();
   std::size_t missing = 0;
-  for (std::size_t at = journal::kHeadBytes; at < journal::kHeadBytes + 40 * journal::kUnitBytes; ++at) {
+  const std::size_t begin = whole.find_first_not_of('\0', journal::kHeadBytes);
+  for (std::size_t at = begin; at < std::min(whole.size(), begin + 40 * journal::kUnitBytes); ++at) {
     std::string bytes = whole;
     bytes[at] = static_cast<char>(bytes[at] ^ 0x10);
     const RunRemains left = Program::found(bytes);

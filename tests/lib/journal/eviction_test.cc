@@ -207,5 +207,20 @@ TEST_CASE("bytes of another journal are not taken for a record of this one") {
   REQUIRE(contents.damaged == 1);
 }
 
+TEST_CASE("areas made while records came and went leave room for a large record") {
+  const Spool spool;
+  const auto writer = spool.open(1U << 20U);
+  std::vector<Sequence> records;
+  std::size_t areas = 0;
+  for (int i = 0; i < 400; ++i) {
+    records.push_back(writer->append(filling(16), true, 0));
+    areas += writer->reserve("cell", 400) != nullptr ? 1U : 0U;
+  }
+  REQUIRE(areas == 400);
+  for (const Sequence record : records) writer->retire(record);
+  REQUIRE(writer->append(filling(((1U << 20U) - kHeadBytes) / kUnitBytes * 5 / 8), true, 0) != 0);
+  REQUIRE(writer->dropped() == 0);
+}
+
 }  // namespace
 }  // namespace kleptometrics::journal::test

@@ -187,6 +187,38 @@ TEST_CASE("A hook that is slow is reported") {
   CHECK(errors[0] == "a hook took 3000 ms; nothing was delivered meanwhile");
 }
 
+TEST_CASE("A flush is done when what was recorded before it is delivered, in whichever snapshot") {
+  ClientFixture f;
+  f.aggregator->replies.assign(1, {0, "", "refused"});
+  Run run(*f.client, "billing");
+  f.ship();
+  const auto upto = f.state->last_recorded();
+  run.label("a", "b");  // takes the place of what was not delivered
+  CHECK(f.state->journal().pending_since(upto));
+  f.ship();
+  CHECK_FALSE(f.state->journal().pending_since(upto));
+}
+
+TEST_CASE("Waiting for ever is not waiting for no time") {
+  ClientFixture f;
+  CHECK(f.client->flush(kleptometrics::Duration::max()));
+}
+
+TEST_CASE("A client that was closed keeps no calls of hooks, and with them its runs") {
+  std::weak_ptr<kleptometrics::internal::ClientState> state;
+  {
+    ClientOptions options;
+    options.on_failure = [](const RunInfo&) {};
+    ClientFixture f(options);
+    state = f.state;
+    Run run(*f.client, "billing");
+    auto step = run.step("send");
+    f.client.reset();
+    step.fail("after the end");
+  }
+  CHECK(state.expired());
+}
+
 TEST_CASE("The same trouble is told once a minute, with how often it happened") {
   std::vector<std::string> errors;
   ClientOptions options;

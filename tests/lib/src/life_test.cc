@@ -1,5 +1,6 @@
 // What becomes of runs when their process ends, in every way that a process can. Each case plays a program in a forked
 // child with the process-wide client, no aggregator in reach, and then reads the journal that it left.
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -168,6 +169,45 @@ TEST_CASE("A forked child's copy of a run does nothing, and the child's own run 
   }
 }
 
+TEST_CASE("A step that fails in a forked child takes no lock of its parent's, and nothing of it is destroyed there") {
+  const Program program;
+  const int status = program.run([] {
+    kleptometrics::ClientOptions options;
+    options.on_failure = [](const kleptometrics::RunInfo&) {};
+    kleptometrics::Client client(options);
+    std::atomic<bool> stop{false};
+    Run shared(client, "busy");
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t)
+      threads.emplace_back([&, t] {
+        for (int i = 0; !stop; ++i) {
+          shared.step("work").fail("again");
+          shared.count("rows " + std::to_string(t) + " " + std::to_string(i % 20));
+        }
+      });
+    int failures = 0;
+    for (int i = 0; i < 100; ++i) {
+      auto run = std::make_unique<Run>(client, "forking");
+      auto step = std::make_unique<kleptometrics::Step>(run->step("split"));
+      const pid_t child = ::fork();
+      if (child == 0) {
+        ::alarm(10);  // ends a child that hangs
+        step->fail("not mine");
+        step.reset();
+        run.reset();
+        std::_Exit(0);
+      }
+      int ended = 0;
+      ::waitpid(child, &ended, 0);
+      failures += ended == 0 ? 0 : 1;
+    }
+    stop = true;
+    for (std::thread& thread : threads) thread.join();
+    std::_Exit(failures);
+  });
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
 TEST_CASE("Threads that record while the process forks neither hang nor harm the child") {
   const Program program;
   const int status = program.run([] {
@@ -200,6 +240,29 @@ TEST_CASE("Threads that record while the process forks neither hang nor harm the
   CHECK(status == 0);
 }
 #endif
+
+TEST_CASE("A thread that is cancelled while it makes a client, flushes or ends one is cancelled behind it") {
+  const Program program;
+  const int status = program.run([] {
+    void* result = nullptr;
+    pthread_t thread{};
+    const auto body = [](void*) -> void* {
+      ::pthread_cancel(::pthread_self());  // takes effect where a thread may be cancelled
+      {
+        kleptometrics::Client client;
+        Run run(client, "billing");
+        client.flush(std::chrono::milliseconds(20));
+      }
+      ::pthread_testcancel();
+      return nullptr;
+    };
+    ::pthread_create(&thread, nullptr, body, nullptr);
+    ::pthread_join(thread, &result);
+    std::_Exit(result == PTHREAD_CANCELED ? 0 : 1);
+  });
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
 
 TEST_CASE("KLEPTO_DISABLED=1 leaves nothing and costs nothing") {
   const Program program;

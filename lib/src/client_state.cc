@@ -247,9 +247,8 @@ void ClientState::work(std::shared_ptr<ClientState> self) noexcept {
   while (self->loop_once()) {
   }
   self->journal_->remove_if_empty();
-  std::deque<HookCall> uncalled;  // they hold runs, which hold the client
   const Lock lock(self->mutex_);
-  uncalled.swap(self->calls_);
+  self->calls_.clear();  // they hold runs, which hold the client
   self->working_ = false;
   self->changed_.notify_all();
 }

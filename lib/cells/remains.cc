@@ -26,7 +26,7 @@ std::unique_ptr<T> restored(const std::string& open) {
 // The same of a table.
 std::vector<std::atomic<std::uint64_t>> restored_words(const std::string& open) {
   std::vector<std::atomic<std::uint64_t>> out(open.size() / sizeof(std::uint64_t));
-  std::memcpy(static_cast<void*>(out.data()), open.data(), out.size() * sizeof(std::uint64_t));
+  if (!out.empty()) std::memcpy(static_cast<void*>(out.data()), open.data(), out.size() * sizeof(std::uint64_t));
   return out;
 }
 

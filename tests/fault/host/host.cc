@@ -78,9 +78,12 @@ std::string described(int status) {
 }
 
 std::vector<std::string> reports_to(const std::string& spool, const std::string& endpoint) {
+  // Fatal signals are to be the victims' own, and so is the time that they take to end.
+  const std::string signals = "handle_segv=0:handle_abort=0:handle_sigill=0:";
+  const char* const tsan = std::getenv("TSAN_OPTIONS");
   return {"KLEPTO_SPOOL_DIR=" + spool, "KLEPTO_ENDPOINT=" + (endpoint.empty() ? "unix:" + spool + "/absent" : endpoint),
-          // Fatal signals are to be the victims' own.
-          "ASAN_OPTIONS=handle_segv=0:handle_abort=0:handle_sigill=0:verify_asan_link_order=0"};
+          "ASAN_OPTIONS=" + signals + "verify_asan_link_order=0",
+          "TSAN_OPTIONS=" + signals + "atexit_sleep_ms=0:" + (tsan == nullptr ? "" : tsan)};
 }
 
 std::vector<fakes::PushedRun> Left::of(const std::string& job) const {

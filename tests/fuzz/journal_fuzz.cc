@@ -50,7 +50,6 @@ void check_step(const cells::StepTotals& step) {
   expect(step.failed <= step.count, "no more executions failed than there were");
   expect(step.min <= step.max, "the shortest execution is not longer than the longest");
   expect(step.max <= step.total, "the longest execution is part of the total");
-  expect(step.lost == 0, "nothing is lost for want of memory where nothing was added");
 }
 
 void check_remains(const cells::RunRemains& left) {

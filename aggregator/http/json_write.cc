@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -58,8 +59,11 @@ Json step_of(const Step& step) {
   json["min_seconds"] = seconds(step.min);
   json["max_seconds"] = seconds(step.max);
   if (step.sketch.count() == 0) return json;
+  // The middle of a bucket may lie beyond the longest that is in it.
   const auto quantile = [&step](double q) {
-    return number(step.sketch.quantile(q) / static_cast<double>(kNanosPerSecond));
+    const double within =
+        std::clamp(step.sketch.quantile(q), static_cast<double>(step.min), static_cast<double>(step.max));
+    return number(within / static_cast<double>(kNanosPerSecond));
   };
   json["median_seconds"] = quantile(0.5);
   json["p95_seconds"] = quantile(0.95);

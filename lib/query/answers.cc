@@ -141,8 +141,12 @@ class RunReader {
     Sketch sketch;
     if (!sketch.assign(in.scale(), in.zero_count(), in.offset(), {in.counts().begin(), in.counts().end()})) return;
     if (sketch.count() == 0) return;
-    step->median = length(static_cast<std::uint64_t>(sketch.quantile(0.5)));
-    step->p95 = length(static_cast<std::uint64_t>(sketch.quantile(0.95)));
+    // The middle of a bucket may lie beyond the longest that is in it.
+    const auto quantile = [&](double q) {
+      return std::min(std::max(length(static_cast<std::uint64_t>(sketch.quantile(q))), *step->min), *step->max);
+    };
+    step->median = quantile(0.5);
+    step->p95 = quantile(0.95);
   }
 
   void read_resources() {

@@ -256,5 +256,15 @@ TEST_CASE("what SQLite says becomes what the contract says") {
   REQUIRE(status_of(SQLITE_FULL, nullptr, "commit").message() == "commit: database or disk is full");
 }
 
+TEST_CASE("what a damaged file makes SQLite say stays in one line") {
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(":memory:", &db) == SQLITE_OK);
+  sqlite3_stmt* none = nullptr;
+  const int code = sqlite3_prepare_v2(db, "SELECT 1 FROM \"a\nb\"", -1, &none, nullptr);
+  const absl::Status status = sqlite::status_of(code, db, "read");
+  sqlite3_close(db);
+  CHECK(status.message() == "read: no such table: a\\x0ab");
+}
+
 }  // namespace
 }  // namespace kleptometrics::aggregator

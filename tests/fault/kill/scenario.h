@@ -58,7 +58,8 @@ class Scenario {
  private:
   static std::uint64_t chosen_seed() {
     const char* const given = std::getenv("KLEPTO_FAULT_SEED");
-    return given == nullptr ? std::random_device()() : std::strtoull(given, nullptr, 10);
+    constexpr std::uint64_t kDefault = 1454260814;  // what a test says of a commit must not be a matter of luck
+    return given == nullptr ? kDefault : std::strtoull(given, nullptr, 10);
   }
 
   const std::string name_;

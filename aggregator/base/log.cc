@@ -14,22 +14,26 @@ namespace {
 
 void log(std::string_view level, std::string_view event) {
   const absl::Time now = absl::FromUnixNanos(system_clock().now().wall);
-  std::string line =
-      absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", now, absl::UTCTimeZone()), " ", absl_view(level), " ");
-  for (const char c : event) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      absl::StrAppend(&line, "\\x", absl::Hex(byte, absl::kZeroPad2));
-    } else {
-      line += c;
-    }
-  }
-  line += '\n';
+  const std::string line = absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", now, absl::UTCTimeZone()), " ",
+                                        absl_view(level), " ", in_one_line(event), "\n");
   // One write, so that lines of threads do not mix. A closed stderr is no reason to stop.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
 }  // namespace
+
+std::string in_one_line(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      absl::StrAppend(&out, "\\x", absl::Hex(byte, absl::kZeroPad2));
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
 
 void log_info(std::string_view event) { log("info", event); }
 void log_error(std::string_view event) { log("error", event); }

@@ -2,10 +2,9 @@
 
 #include <sqlite3.h>
 
-#include <string>
-
 #include "absl/strings/str_cat.h"
 #include "aggregator/base/absl_view.h"
+#include "aggregator/base/log.h"
 
 namespace kleptometrics::aggregator::sqlite {
 namespace {
@@ -40,22 +39,9 @@ absl::StatusCode kind_of(int code) {
   }
 }
 
-// SQLite quotes what it finds in the file, and a damaged one holds anything: it shall not break the line.
-std::string in_one_line(std::string_view said) {
-  std::string out;
-  for (const char c : said) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      absl::StrAppend(&out, "\\x", absl::Hex(byte, absl::kZeroPad2));
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
+// SQLite quotes what it finds in the file, and a damaged one holds anything.
 absl::Status status_of(int code, sqlite3* db, std::string_view context) {
   if (code == SQLITE_OK) return absl::OkStatus();
   const char* said = db != nullptr && sqlite3_extended_errcode(db) == code ? sqlite3_errmsg(db) : sqlite3_errstr(code);

@@ -1,14 +1,12 @@
 // Where one thread adds up its executions of a step: written by that thread alone, read by whoever takes a snapshot
 // while it goes on. It lies in the journal where that has room, so that what was added survives the program; else in
-// private memory. Adding takes no lock, makes no system call and, once prepared, takes no
-// memory: room for more buckets is made by the worker before it is needed.
+// private memory. Adding takes no lock, makes no system call and, once prepared, takes no memory: room for more buckets
+// is made by the worker before it is needed.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 #include "lib/base/uuid.h"

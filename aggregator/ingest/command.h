@@ -9,6 +9,7 @@
 #include <string>
 #include <variant>
 
+#include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
 #include "lib/base/clock.h"
 
@@ -45,7 +46,13 @@ struct PatchRun {
   std::map<std::string, double, std::less<>> counters;     // set
 };
 
-using Command = std::variant<ApplySnapshot, ReportRun, PatchRun>;
+// What a job is meant to be, in place of what it was. Valid (model/job.h).
+struct PutJob {
+  std::string name;
+  JobSpec spec;
+};
+
+using Command = std::variant<ApplySnapshot, ReportRun, PatchRun, PutJob>;
 
 // What became of one command. Exactly one of the four.
 struct Outcome {
@@ -60,7 +67,7 @@ struct Outcome {
   std::string field;
   std::string detail;
   std::optional<Run> run;  // of ReportRun and PatchRun, accepted or duplicate: the run as it now stands
-  bool created = false;    // of ReportRun: the run was unknown before
+  bool created = false;    // of ReportRun and PutJob: the run, the job was unknown before
 };
 
 }  // namespace kleptometrics::aggregator

@@ -1,6 +1,7 @@
 #include "aggregator/ingest/committer.h"
 
 #include <cassert>
+#include <chrono>
 #include <map>
 #include <set>
 #include <utility>
@@ -14,18 +15,12 @@ namespace kleptometrics::aggregator {
 namespace {
 
 constexpr Nanos kMinute = 60 * kNanosPerSecond;
+constexpr Nanos kMaintenanceInterval = kNanosPerSecond;
 
-// A command on its way: snapshots already have their bytes, made by the thread that submits.
-using Work = std::variant<Snapshot, ReportRun, PatchRun>;
-
-Work prepare(Command command, Nanos wall) {
-  if (auto* apply = std::get_if<ApplySnapshot>(&command)) {
-    return snapshot_of(std::move(apply->run));
-  }
-  if (auto* patch = std::get_if<PatchRun>(&command)) return std::move(*patch);
-  auto& report = std::get<ReportRun>(command);
-  if (report.run.id.none()) report.run.id = Uuid::make_v7(wall);
-  return std::move(report);
+// A run that is reported without an id gets one at once, so that later commands of its group can be about it.
+void prepare(Command& command, Nanos wall) {
+  auto* report = std::get_if<ReportRun>(&command);
+  if (report != nullptr && report->run.id.none()) report->run.id = Uuid::make_v7(wall);
 }
 
 // A status that shares nothing with the one it is made from: what crosses threads is not counted together.
@@ -36,7 +31,7 @@ absl::Status copy_of(const absl::Status& status) { return absl::Status(status.co
 
 // One submission, on the stack of its thread. While queued or in a group it belongs to the committing thread.
 struct Committer::Waiting {
-  std::vector<Work> work;
+  std::vector<Command> work;
   TimePoint submitted;
   std::vector<Outcome> outcomes;  // one for each of `work`
   absl::Status status;
@@ -48,14 +43,14 @@ struct Committer::Waiting {
 // a patch is about, and what the group itself does to those is remembered, for the next command about them.
 class Committer::Group {
  public:
-  explicit Group(Committer& owner) : owner_(owner), now_(owner.clock_.now().steady) {
+  explicit Group(Committer& owner) : owner_(owner), now_(owner.clock_.now()) {
     auto& times = owner_.new_job_times_;
-    while (!times.empty() && now_ - times.front() >= kMinute) times.pop_front();
+    while (!times.empty() && now_.steady - times.front() >= kMinute) times.pop_front();
   }
 
   // Which runs reports and patches are about; all submissions of the group first.
   void survey(const Waiting& waiting) {
-    for (const Work& work : waiting.work) {
+    for (const Command& work : waiting.work) {
       if (const auto* report = std::get_if<ReportRun>(&work)) addressed_.insert(report->run.id);
       if (const auto* patch = std::get_if<PatchRun>(&work)) addressed_.insert(patch->id);
     }
@@ -66,23 +61,27 @@ class Committer::Group {
   absl::Status commit();
 
  private:
-  absl::Status add_snapshot(Snapshot snapshot, Outcome& outcome);
+  absl::Status add_snapshot(Run run, Outcome& outcome);
   absl::Status add_report(const ReportRun& report, Nanos wall, Outcome& outcome);
   absl::Status add_patch(const PatchRun& patch, Nanos wall, Outcome& outcome);
+  absl::Status put_job(const PutJob& put, Outcome& outcome);
   absl::Status reject_damaged(const absl::Status& why, Outcome& outcome);
   absl::StatusOr<std::optional<Run>*> lookup(const Uuid& id);
-  absl::Status remember(const Snapshot& snapshot);
+  absl::Status remember(const Run& incoming);
   bool may_appear(const std::string& job, Outcome& outcome);
-  void take(Snapshot snapshot, Outcome& outcome);
-  void settle(Applied applied, const std::string& job, Outcome& outcome);
+  void take(Run run, Outcome& outcome);
+  void settle(Applied applied, Outcome& outcome);
+  void appeared(const std::string& job);
 
   Committer& owner_;
-  const Nanos now_;  // steady
+  const TimePoint now_;
   std::set<Uuid> addressed_;
   std::map<Uuid, std::optional<Run>> runs_;  // the addressed ones, as they stand within the group
   std::set<std::string, std::less<>> new_jobs_;
-  std::vector<Snapshot> snapshots_;
-  std::vector<Outcome*> outcomes_;  // of the snapshots
+  // To the store, with the outcome of each.
+  std::vector<Run> commit_;
+  std::vector<Outcome*> outcomes_;
+  std::map<std::size_t, std::string> jobs_;  // of those of them whose job is new
 };
 
 absl::Status Committer::Group::add(Waiting& waiting) {
@@ -90,10 +89,12 @@ absl::Status Committer::Group::add(Waiting& waiting) {
   for (std::size_t i = 0; i < waiting.work.size(); ++i) {
     Outcome& outcome = waiting.outcomes[i];
     absl::Status status;
-    if (auto* snapshot = std::get_if<Snapshot>(&waiting.work[i])) {
-      status = add_snapshot(std::move(*snapshot), outcome);
+    if (auto* apply = std::get_if<ApplySnapshot>(&waiting.work[i])) {
+      status = add_snapshot(std::move(apply->run), outcome);
     } else if (const auto* report = std::get_if<ReportRun>(&waiting.work[i])) {
       status = add_report(*report, wall, outcome);
+    } else if (const auto* put = std::get_if<PutJob>(&waiting.work[i])) {
+      status = put_job(*put, outcome);
     } else {
       status = add_patch(std::get<PatchRun>(waiting.work[i]), wall, outcome);
     }
@@ -102,12 +103,12 @@ absl::Status Committer::Group::add(Waiting& waiting) {
   return absl::OkStatus();
 }
 
-absl::Status Committer::Group::add_snapshot(Snapshot snapshot, Outcome& outcome) {
-  if (!may_appear(snapshot.run.job, outcome)) return absl::OkStatus();
-  if (!addressed_.empty() && addressed_.contains(snapshot.run.id)) {
-    if (auto status = remember(snapshot); !status.ok()) return status;
+absl::Status Committer::Group::add_snapshot(Run run, Outcome& outcome) {
+  if (!may_appear(run.job, outcome)) return absl::OkStatus();
+  if (!addressed_.empty() && addressed_.contains(run.id)) {
+    if (auto status = remember(run); !status.ok()) return status;
   }
-  take(std::move(snapshot), outcome);
+  take(std::move(run), outcome);
   return absl::OkStatus();
 }
 
@@ -119,7 +120,7 @@ absl::Status Committer::Group::add_report(const ReportRun& report, Nanos wall, O
   outcome = resolve_report(report, run ? &*run : nullptr, wall);
   if (outcome.kind != Outcome::Kind::kAccepted || !may_appear(report.run.job, outcome)) return absl::OkStatus();
   run = outcome.run;
-  take(snapshot_of(*run), outcome);
+  take(*run, outcome);
   return absl::OkStatus();
 }
 
@@ -131,7 +132,16 @@ absl::Status Committer::Group::add_patch(const PatchRun& patch, Nanos wall, Outc
   outcome = resolve_patch(patch, run ? &*run : nullptr, wall);
   if (outcome.kind != Outcome::Kind::kAccepted) return absl::OkStatus();
   run = outcome.run;
-  take(snapshot_of(*run), outcome);
+  take(*run, outcome);
+  return absl::OkStatus();
+}
+
+// A transaction of its own, at once: what a job is meant to be and what its runs say do not hang together.
+absl::Status Committer::Group::put_job(const PutJob& put, Outcome& outcome) {
+  if (!may_appear(put.name, outcome)) return absl::OkStatus();
+  outcome.created = new_jobs_.contains(put.name);
+  if (auto status = owner_.store_.put_job(put.name, put.spec); !status.ok()) return status;
+  appeared(put.name);
   return absl::OkStatus();
 }
 
@@ -150,17 +160,12 @@ absl::StatusOr<std::optional<Run>*> Committer::Group::lookup(const Uuid& id) {
 }
 
 // What the store will make of the snapshot, for the reports and patches behind it.
-absl::Status Committer::Group::remember(const Snapshot& snapshot) {
-  auto stored = lookup(snapshot.run.id);
+absl::Status Committer::Group::remember(const Run& incoming) {
+  auto stored = lookup(incoming.id);
   if (absl::IsUnknown(stored.status())) return absl::OkStatus();  // those behind it find the damage themselves
   if (!stored.ok()) return stored.status();
   std::optional<Run>& run = **stored;
-  if (!run) {
-    run = snapshot.run;
-    return absl::OkStatus();
-  }
-  const Snapshot known = snapshot_of(*run);
-  run = merged(snapshot, known, judge(snapshot, known)).run;
+  run = run ? merged(incoming, *run, judge(incoming, *run)) : incoming;
   return absl::OkStatus();
 }
 
@@ -185,32 +190,37 @@ bool Committer::Group::may_appear(const std::string& job, Outcome& outcome) {
   return false;
 }
 
-void Committer::Group::take(Snapshot snapshot, Outcome& outcome) {
-  snapshots_.push_back(std::move(snapshot));
+void Committer::Group::take(Run run, Outcome& outcome) {
+  if (new_jobs_.contains(run.job)) jobs_.emplace(commit_.size(), run.job);
+  commit_.push_back(std::move(run));
   outcomes_.push_back(&outcome);
 }
 
 absl::Status Committer::Group::commit() {
-  if (snapshots_.empty()) return absl::OkStatus();
-  const auto applied = owner_.store_.commit(snapshots_);
+  if (commit_.empty()) return absl::OkStatus();
+  const auto applied = owner_.store_.commit(std::move(commit_), now_.wall);
   if (!applied.ok()) return applied.status();
-  if (applied->size() != snapshots_.size()) {
+  if (applied->size() != outcomes_.size()) {
     return absl::InternalError("the store answered for another number of snapshots than it was given");
   }
-  for (std::size_t i = 0; i < snapshots_.size(); ++i) {
-    settle((*applied)[i], snapshots_[i].run.job, *outcomes_[i]);
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    settle((*applied)[i], *outcomes_[i]);
+    const auto job = jobs_.find(i);
+    if (job != jobs_.end() && (*applied)[i] == Applied::kAccepted) appeared(job->second);
   }
   return absl::OkStatus();
 }
 
-void Committer::Group::settle(Applied applied, const std::string& job, Outcome& outcome) {
+void Committer::Group::appeared(const std::string& job) {
+  if (!owner_.known_jobs_.insert(job).second) return;
+  owner_.new_job_times_.push_back(now_.steady);
+  new_jobs_.erase(job);
+}
+
+void Committer::Group::settle(Applied applied, Outcome& outcome) {
   switch (applied) {
     case Applied::kAccepted:
       outcome.kind = Outcome::Kind::kAccepted;
-      if (new_jobs_.erase(job) != 0) {
-        owner_.known_jobs_.insert(job);
-        owner_.new_job_times_.push_back(now_);
-      }
       return;
     case Applied::kDuplicate:
       outcome.kind = Outcome::Kind::kDuplicate;
@@ -231,7 +241,7 @@ absl::StatusOr<std::unique_ptr<Committer>> Committer::create(Store& store, const
     return absl::Status(jobs.status().code(), "read the known jobs: " + std::string(jobs.status().message()));
   }
   std::unique_ptr<Committer> committer(new Committer(store, clock, options));
-  committer->known_jobs_.insert(jobs->begin(), jobs->end());
+  for (const JobHead& job : *jobs) committer->known_jobs_.insert(job.name);
   return committer;
 }
 
@@ -257,14 +267,30 @@ void Committer::stop() {
 }
 
 void Committer::loop() {
-  while (wait_for_work()) run_once();
+  while (wait_for_work()) {
+    const bool idle = !run_once();
+    maintain(idle);
+  }
 }
 
-// False when there is none and will be none.
+// Waits until there is some, or until it is time to keep house. False when there is none and will be none.
 bool Committer::wait_for_work() {
   const Lock lock(mutex_);
-  while (queue_.empty() && !stopping_ && fatal_.ok()) work_.wait(mutex_);
-  return !queue_.empty();
+  const Nanos patience = more_to_maintain_ ? 0 : kMaintenanceInterval;
+  if (queue_.empty() && !stopping_ && fatal_.ok()) work_.wait_for(mutex_, std::chrono::nanoseconds(patience));
+  return !queue_.empty() || (!stopping_ && fatal_.ok());
+}
+
+// Once an interval under load; when nothing else is to be done until all of it is.
+void Committer::maintain(bool idle) {
+  const TimePoint now = clock_.now();
+  if (!idle && now.steady - maintained_at_ < kMaintenanceInterval) return;
+  maintained_at_ = now.steady;
+  const auto done = store_.maintain(now.wall, idle);
+  more_to_maintain_ = done.ok() && done->more;
+  if (done.ok() || absl::IsUnavailable(done.status())) return;
+  note(done.status());
+  release({}, done.status());
 }
 
 bool Committer::run_once() {
@@ -346,10 +372,10 @@ absl::Status Committer::enqueue(Waiting& waiting) {
 absl::StatusOr<std::vector<Outcome>> Committer::submit(std::vector<Command> commands) {
   Waiting waiting;
   waiting.submitted = clock_.now();
-  waiting.work.reserve(commands.size());
-  for (Command& command : commands) waiting.work.push_back(prepare(std::move(command), waiting.submitted.wall));
-  waiting.outcomes.resize(commands.size());
+  for (Command& command : commands) prepare(command, waiting.submitted.wall);
   if (commands.empty()) return waiting.outcomes;
+  waiting.work = std::move(commands);
+  waiting.outcomes.resize(waiting.work.size());
   const Lock lock(mutex_);
   if (auto status = enqueue(waiting); !status.ok()) return status;
   work_.notify_one();

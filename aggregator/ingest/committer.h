@@ -46,7 +46,7 @@ class Committer {
   void start();
   // Commits what is waiting, then ends the thread; later submissions are Unavailable. May be called again.
   void stop();
-  // Commits one group if anything is waiting; true if it did. Only without start().
+  // Commits one group if anything is waiting; true if it did. Only without start(), which keeps house beside.
   bool run_once();
 
   // Any thread. Waits until the commands are committed; one outcome a command, in order. All of them are in
@@ -73,6 +73,7 @@ class Committer {
   static void release_one(Waiting& waiting, const absl::Status& status);
   absl::Status commit_group(const std::vector<Waiting*>& waiting);
   void note(const absl::Status& status);
+  void maintain(bool idle);
 
   Store& store_;
   const Clock& clock_;
@@ -89,6 +90,8 @@ class Committer {
   absl::flat_hash_set<std::string> known_jobs_;
   std::deque<Nanos> new_job_times_;  // steady; within the last minute
   bool unavailable_ = false;         // the last commit failed for now
+  Nanos maintained_at_ = 0;          // steady
+  bool more_to_maintain_ = false;
 
   std::thread thread_;
 };

@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 
+#include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
 #include "aggregator/model/utf8.h"
 #include "lib/base/limits.h"
@@ -217,6 +218,22 @@ Fault check_program(const Run& run) {
 bool alphanumeric(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 }  // namespace
+
+std::optional<FieldError> validate(const JobSpec& spec) {
+  if (auto error = check_text("description", spec.description, limits::description_bytes_max)) return error;
+  if (spec.tags.size() > limits::tag_count_max) {
+    return fault("tags", "the job has " + std::to_string(spec.tags.size()) + " tags; at most " +
+                             std::to_string(limits::tag_count_max) + " are allowed");
+  }
+  for (const std::string& tag : spec.tags) {
+    if (auto error = check_name("tags", tag, limits::tag_bytes_max)) return error;
+  }
+  if (spec.retention_days > limits::retention_days_max) {
+    return fault("retention_days", "retention_days is " + std::to_string(spec.retention_days) + "; at most " +
+                                       std::to_string(limits::retention_days_max) + " are allowed, 0 keeps for ever");
+  }
+  return std::nullopt;
+}
 
 bool valid_job_name(std::string_view name) {
   if (name.empty() || name.size() > limits::job_name_bytes_max || !alphanumeric(name.front())) return false;

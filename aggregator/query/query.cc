@@ -124,8 +124,10 @@ absl::StatusOr<std::vector<std::string>> Query::by_last_run(std::vector<std::str
 
 // Names that the page may hold, in its order; the status is not yet looked at.
 absl::StatusOr<std::vector<std::string>> Query::candidates(const JobsRequest& request) {
-  auto names = store_.jobs();
-  if (!names.ok()) return names.status();
+  auto heads = store_.jobs();
+  if (!heads.ok()) return heads.status();
+  absl::StatusOr<std::vector<std::string>> names = std::vector<std::string>();
+  for (JobHead& head : *heads) names->push_back(std::move(head.name));
   const bool by_name = request.sort == JobsRequest::Sort::kName;
   std::erase_if(*names, [&](const std::string& name) {
     return name.find(request.search) == std::string::npos || (by_name && name <= request.after);

@@ -22,8 +22,7 @@
 
 namespace kleptometrics::aggregator::query {
 
-// A start delay up to this is on time, until jobs have specifications.
-inline constexpr Nanos kGraceDefault = 60 * kNanosPerSecond;
+using stats::kGraceDefault;
 
 // The first that holds of (paused, overrunning, late come with job specifications): the newest terminal run
 // failed or crashed; a run is open; there are runs; there are none that ended. A canceled run says nothing

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -125,11 +126,49 @@ std::optional<Measure> Measure::parse(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<double> value_of(const Run& run, const Measure& measure, std::string_view step) {
-  if (step.empty() && !is_time(measure.kind)) return number_of(run, measure);
+std::string text_of(const Measure& measure) {
+  using Kind = Measure::Kind;
+  switch (measure.kind) {
+    case Kind::kDuration:
+      return "duration";
+    case Kind::kStartDelay:
+      return "start_delay";
+    case Kind::kCpu:
+      return "cpu";
+    case Kind::kMaxRssBytes:
+      return "max_rss_bytes";
+    case Kind::kCounter:
+      return "counter:" + measure.counter;
+    case Kind::kSecondsPer:
+      return "seconds_per:" + measure.counter;
+  }
+  return {};
+}
+
+bool late(const Run& run, Nanos grace) {
+  const Time delay = start_delay_of(run);
+  return delay && *delay > grace;
+}
+
+std::optional<Amount> amount_of(const Run& run, const Measure& measure, std::string_view step) {
+  if (step.empty() && !is_time(measure.kind)) {
+    const auto number = number_of(run, measure);
+    if (!number) return std::nullopt;
+    return Amount{0, *number};
+  }
   const Time time = time_of(run, measure, step);
   if (!time) return std::nullopt;
-  return seconds(*time);
+  return Amount{static_cast<std::uint64_t>(std::min<Wide>(*time, std::numeric_limits<std::uint64_t>::max())), 0};
+}
+
+double value_of(const Amount& amount) {
+  return amount.nanos == 0 ? amount.number : static_cast<double>(amount.nanos) / kPerSecond;
+}
+
+std::optional<double> value_of(const Run& run, const Measure& measure, std::string_view step) {
+  const auto amount = amount_of(run, measure, step);
+  if (!amount) return std::nullopt;
+  return value_of(*amount);
 }
 
 Accumulator::Accumulator(Measure measure, std::string step, std::vector<State> outcomes, Nanos grace)
@@ -152,8 +191,7 @@ void Accumulator::count(const Run& run) {
       ++stats_.crashed;
       break;
   }
-  const Time delay = start_delay_of(run);
-  if (delay && *delay > grace_) ++stats_.late;
+  if (late(run, grace_)) ++stats_.late;
 }
 
 void Accumulator::add(const Run& run) {

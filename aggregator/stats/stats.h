@@ -24,12 +24,32 @@ struct Measure {
   static std::optional<Measure> parse(std::string_view text);
   bool operator==(const Measure&) const = default;
 };
+std::string text_of(const Measure& measure);
 
 // The value of the run's own measure, or with `step` set (a path) of that step: duration only, the step's
 // total. nullopt where it is unknown: the run never said, the step never ended once, the ratio is no finite
 // number. The duration of a run that gives none is the difference of its wall clocks, at least 0. Of cpu, one
 // of user and system is enough.
 std::optional<double> value_of(const Run& run, const Measure& measure, std::string_view step);
+
+// A start delay up to this is on time, until jobs have specifications.
+inline constexpr Nanos kGraceDefault = 60 * kNanosPerSecond;
+// True if the run started more than `grace` after it was scheduled.
+bool late(const Run& run, Nanos grace);
+
+// One measured value: nanoseconds of a time, or a number of anything else. The two never meet in one measure.
+struct Amount {
+  std::uint64_t nanos = 0;
+  double number = 0;  // finite
+  bool operator==(const Amount&) const = default;
+  bool operator<(const Amount& other) const {
+    return nanos != other.nanos ? nanos < other.nanos : number < other.number;
+  }
+};
+// nullopt where value_of() has none.
+std::optional<Amount> amount_of(const Run& run, const Measure& measure, std::string_view step);
+// In the unit of answers: seconds of times.
+double value_of(const Amount& amount);
 
 struct Extreme {
   double value = 0;

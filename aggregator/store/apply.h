@@ -1,21 +1,15 @@
-// The one rule of applying a run, for every back end: whoever keeps runs asks judge() which parts of what is
-// there are replaced by those that come in. The snapshot and the annotations of a run merge apart (run.proto),
-// so a back end that keeps their bytes apart replaces one or the other and never decodes what it has. Pure; any
-// thread.
+// The one rule of applying a run, for every back end: whoever keeps runs asks judge() which parts of what is there are
+// replaced by those that come in. The snapshot and the annotations of a run merge apart (run.proto). Pure; any thread.
 #pragma once
+
+#include <compare>
+#include <tuple>
 
 #include "aggregator/model/run.h"
 #include "aggregator/store/store.h"
+#include "aggregator/wire/wire.h"
 
 namespace kleptometrics::aggregator {
-
-// What is known about the id of a run that comes in.
-struct Known {
-  bool same_job = true;
-  bool same_start = true;
-  MergeKey snapshot;
-  AnnotationsKey annotations;
-};
 
 // What is to be done: replace the parts that are true, leave the others.
 struct Judgement {
@@ -24,33 +18,33 @@ struct Judgement {
   bool annotations = false;
 };
 
-inline MergeKey merge_key(const Snapshot& snapshot) {
-  return {rank(snapshot.run), snapshot.run.revision, snapshot.bytes};
+// The last keys of the merge orders, the canonical bytes, are made only where the others are equal.
+inline bool newer_snapshot(const Run& incoming, const Run& stored) {
+  const auto ours = std::make_tuple(rank(incoming), incoming.revision);
+  const auto theirs = std::make_tuple(rank(stored), stored.revision);
+  if (ours != theirs) return ours > theirs;
+  return wire::encode_snapshot(incoming) > wire::encode_snapshot(stored);
 }
 
-inline AnnotationsKey annotations_key(const Snapshot& snapshot) {
-  return {snapshot.run.annotations.revision, snapshot.annotation_bytes};
+inline bool newer_annotations(const Annotations& incoming, const Annotations& stored) {
+  if (incoming.revision != stored.revision) return incoming.revision > stored.revision;
+  return wire::encode_annotations(incoming) > wire::encode_annotations(stored);
 }
 
-inline Judgement judge(const Snapshot& incoming, const Known& known) {
-  if (!known.same_job) return {Applied::kOtherJob};
-  if (!known.same_start) return {Applied::kOtherStart};
-  const bool snapshot = merge_key(incoming) > known.snapshot;
-  const bool annotations = annotations_key(incoming) > known.annotations;
+inline Judgement judge(const Run& incoming, const Run& stored) {
+  if (incoming.job != stored.job) return {Applied::kOtherJob};
+  if (incoming.started_at != stored.started_at) return {Applied::kOtherStart};
+  const bool snapshot = newer_snapshot(incoming, stored);
+  const bool annotations = newer_annotations(incoming.annotations, stored.annotations);
   return {snapshot || annotations ? Applied::kAccepted : Applied::kDuplicate, snapshot, annotations};
 }
 
-inline Judgement judge(const Snapshot& incoming, const Snapshot& stored) {
-  return judge(incoming, {stored.run.job == incoming.run.job, stored.run.started_at == incoming.run.started_at,
-                          merge_key(stored), annotations_key(stored)});
-}
-
-// What is stored afterwards, for one who has all of it at hand.
-inline Snapshot merged(const Snapshot& incoming, const Snapshot& stored, const Judgement& judgement) {
-  Snapshot result = judgement.snapshot ? incoming : stored;
-  const Snapshot& annotated = judgement.annotations ? incoming : stored;
-  result.run.annotations = annotated.run.annotations;
-  result.annotation_bytes = annotated.annotation_bytes;
+// What is stored afterwards.
+inline Run merged(Run incoming, const Run& stored, const Judgement& judgement) {
+  if (!judgement.annotations) incoming.annotations = stored.annotations;
+  if (judgement.snapshot) return incoming;
+  Run result = stored;
+  result.annotations = std::move(incoming.annotations);
   return result;
 }
 

@@ -1,32 +1,77 @@
 #include "aggregator/store/memory_store.h"
 
+#include <algorithm>
+
 #include "aggregator/store/apply.h"
+#include "aggregator/store/heads.h"
 
 namespace kleptometrics::aggregator {
 
-Applied MemoryStore::apply(const Snapshot& snapshot) {
-  const Run& run = snapshot.run;
-  Entry entry;
+using stats::Resolution;
+using stats::Rollup;
+
+Applied MemoryStore::apply(Run run, Nanos now) {
+  if (gone_.contains(run.id)) return Applied::kDuplicate;
   if (const auto found = by_id_.find(run.id); found != by_id_.end()) {
-    const Judgement judgement = judge(snapshot, *found->second);
+    const Run& stored = found->second->run;
+    const Judgement judgement = judge(run, stored);
     if (judgement.applied != Applied::kAccepted) return judgement.applied;
-    entry = std::make_shared<const Snapshot>(merged(snapshot, *found->second, judgement));
-  } else {
-    entry = std::make_shared<const Snapshot>(snapshot);
+    run = merged(std::move(run), stored, judgement);
   }
-  const Position position{run.started_at, run.id};
-  by_id_[run.id] = entry;
+  const auto entry = std::make_shared<const Kept>(Kept{std::move(run), now});
+  const Position position{entry->run.started_at, entry->run.id};
+  by_id_[entry->run.id] = entry;
   all_[position] = entry;
-  by_job_[run.job][position] = entry;
+  jobs_[entry->run.job].runs[position] = entry;
   return Applied::kAccepted;
 }
 
-absl::StatusOr<std::vector<Applied>> MemoryStore::commit(absl::Span<const Snapshot> snapshots) {
+absl::StatusOr<std::vector<Applied>> MemoryStore::commit(std::vector<Run> runs, Nanos now) {
   std::vector<Applied> applied;
-  applied.reserve(snapshots.size());
+  applied.reserve(runs.size());
   const Lock lock(mutex_);
-  for (const Snapshot& snapshot : snapshots) applied.push_back(apply(snapshot));
+  for (Run& run : runs) applied.push_back(apply(std::move(run), now));
   return applied;
+}
+
+absl::Status MemoryStore::put_job(const std::string& name, const JobSpec& spec) {
+  const Lock lock(mutex_);
+  jobs_[name].spec = spec;
+  return absl::OkStatus();
+}
+
+void MemoryStore::expire(const Kept& kept, Job& job) {
+  const Run& run = kept.run;
+  for (const stats::Series& series : stats::series_of(run)) {
+    for (const Resolution resolution : {Resolution::kHour, Resolution::kDay, Resolution::kAll}) {
+      if (resolution == Resolution::kHour && !series.durations()) continue;
+      job.expired[{text_of(series), resolution, start_of(run.started_at, resolution)}].measure(run, series);
+    }
+  }
+  for (const Resolution resolution : {Resolution::kHour, Resolution::kDay, Resolution::kAll})
+    job.expired[{text_of(stats::Series{}), resolution, start_of(run.started_at, resolution)}].count(run);
+  job.complete_since = std::max(job.complete_since, run.started_at + 1);
+}
+
+absl::StatusOr<Maintenance> MemoryStore::maintain(Nanos now, bool) {
+  Maintenance done;
+  const Lock lock(mutex_);
+  std::erase_if(gone_, [now](const auto& each) { return each.second <= now; });
+  for (auto& [name, job] : jobs_) {
+    if (job.spec.retention_days == 0) continue;
+    const Nanos horizon = expiry_horizon(job.spec, now);
+    std::erase_if(job.runs, [&, &its = job](const auto& each) KLEPTO_REQUIRES(mutex_) {
+      const Kept& kept = *each.second;
+      if (!terminal(kept.run.state) || kept_since(kept.run, kept.committed_at) >= horizon) return false;
+      expire(kept, its);
+      gone_[kept.run.id] = now + kIdsOutlive;
+      by_id_.erase(kept.run.id);
+      all_.erase(each.first);
+      ++done.expired;
+      return true;
+    });
+  }
+  return done;
 }
 
 absl::StatusOr<std::optional<Run>> MemoryStore::run(const Uuid& id) {
@@ -39,8 +84,8 @@ absl::StatusOr<std::optional<Run>> MemoryStore::run(const Uuid& id) {
 const MemoryStore::Ordered& MemoryStore::ordered(const std::string& job) const {
   static const Ordered none;
   if (job.empty()) return all_;
-  const auto found = by_job_.find(job);
-  return found == by_job_.end() ? none : found->second;
+  const auto found = jobs_.find(job);
+  return found == jobs_.end() ? none : found->second.runs;
 }
 
 absl::StatusOr<RunPage> MemoryStore::runs(const RunFilter& filter, const std::optional<RunCursor>& after,
@@ -75,12 +120,56 @@ absl::Status MemoryStore::scan(const RunFilter& filter, absl::FunctionRef<void(c
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::string>> MemoryStore::jobs() {
-  std::vector<std::string> names;
+void MemoryStore::add_up(const Stretch& stretch, const SummaryRequest& request, const std::string& name, const Job& job,
+                         Pieces& pieces) {
+  const bool all = stretch.by == Stretch::By::kAll;
+  for (const auto& [position, entry] : job.runs) {
+    const Nanos at = position.first;
+    if (terminal(entry->run.state) && (all || (at >= stretch.since && at < stretch.until))) pieces.run(entry->run);
+  }
+  if (stretch.by == Stretch::By::kRuns) return;
+  const Resolution resolution = all                                ? Resolution::kAll
+                                : stretch.by == Stretch::By::kHour ? Resolution::kHour
+                                                                   : Resolution::kDay;
+  for (const auto& [key, rollup] : job.expired) {
+    const auto& [series, its_resolution, start] = key;
+    if (its_resolution != resolution || !(all || (start >= stretch.since && start < stretch.until))) continue;
+    const stats::Series of = *stats::series_named(series);
+    if (of.durations() || of == request.series) pieces.rollup(name, start, of, rollup);
+  }
+}
+
+absl::Status MemoryStore::summarize(const SummaryRequest& request, Pieces& pieces) {
   const Lock lock(mutex_);
-  names.reserve(by_job_.size());
-  for (const auto& [name, runs] : by_job_) names.push_back(name);
-  return names;
+  for (const auto& [name, job] : jobs_) {
+    if (!request.job.empty() && request.job != name) continue;
+    for (const Stretch& stretch : request.stretches) add_up(stretch, request, name, job, pieces);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<JobHead>> MemoryStore::jobs(const std::string& name) {
+  std::vector<JobHead> heads;
+  const Lock lock(mutex_);
+  for (const auto& [its_name, job] : jobs_) {
+    if (!name.empty() && name != its_name) continue;
+    JobHead& head = heads.emplace_back(JobHead{its_name, job.spec});
+    for (const auto& [position, entry] : job.runs) {  // newest first
+      if (!head.last_run) head.last_run = without_steps(entry->run);
+      if (!head.last_verdict && is_verdict(entry->run.state)) head.last_verdict = entry->run.state;
+      head.running = head.running || !terminal(entry->run.state);
+    }
+  }
+  return heads;
+}
+
+absl::StatusOr<Nanos> MemoryStore::complete_since(const std::string& job) {
+  Nanos since = std::numeric_limits<Nanos>::min();
+  const Lock lock(mutex_);
+  for (const auto& [name, its] : jobs_) {
+    if (job.empty() || job == name) since = std::max(since, its.complete_since);
+  }
+  return since;
 }
 
 }  // namespace kleptometrics::aggregator

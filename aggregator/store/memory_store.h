@@ -2,10 +2,12 @@
 // hosts that want no file. Gone with the object.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -17,27 +19,49 @@ namespace kleptometrics::aggregator {
 // Any thread may call anything at any time. Nothing fails but a limit of 0.
 class MemoryStore final : public Store {
  public:
-  absl::StatusOr<std::vector<Applied>> commit(absl::Span<const Snapshot> snapshots) override;
+  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now) override;
+  absl::Status put_job(const std::string& name, const JobSpec& spec) override;
+  absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) override;
   absl::StatusOr<std::optional<Run>> run(const Uuid& id) override;
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
                                std::size_t limit) override;
   absl::Status scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) override;
-  absl::StatusOr<std::vector<std::string>> jobs() override;
+  absl::Status summarize(const SummaryRequest& request, Pieces& pieces) override;
+  absl::StatusOr<std::vector<JobHead>> jobs(const std::string& name) override;
+  absl::StatusOr<Nanos> complete_since(const std::string& job) override;
   absl::Status ready() override { return absl::OkStatus(); }
+  absl::StatusOr<std::vector<std::string>> verify(std::size_t) override { return std::vector<std::string>(); }
 
  private:
-  using Entry = std::shared_ptr<const Snapshot>;  // shared with readers that still look at it
+  struct Kept {
+    Run run;
+    Nanos committed_at;
+  };
+  using Entry = std::shared_ptr<const Kept>;  // shared with readers that still look at it
   // By start and id, newest first. Neither ever changes for a run.
   using Position = std::pair<Nanos, Uuid>;
   using Ordered = std::map<Position, Entry, std::greater<>>;
+  // Of the runs that have expired. Everything else is added up when asked.
+  using Rollups = std::map<std::tuple<std::string, stats::Resolution, Nanos>, stats::Rollup>;
 
-  Applied apply(const Snapshot& snapshot) KLEPTO_REQUIRES(mutex_);
+  struct Job {
+    JobSpec spec;
+    Ordered runs;
+    Rollups expired;  // by series, resolution and start
+    Nanos complete_since = std::numeric_limits<Nanos>::min();
+  };
+
+  Applied apply(Run run, Nanos now) KLEPTO_REQUIRES(mutex_);
   const Ordered& ordered(const std::string& job) const KLEPTO_REQUIRES(mutex_);
+  void expire(const Kept& kept, Job& job) KLEPTO_REQUIRES(mutex_);
+  static void add_up(const Stretch& stretch, const SummaryRequest& request, const std::string& name, const Job& job,
+                     Pieces& pieces);
 
   Mutex mutex_;
   std::map<Uuid, Entry> by_id_ KLEPTO_GUARDED_BY(mutex_);
+  std::map<Uuid, Nanos> gone_ KLEPTO_GUARDED_BY(mutex_);  // expired, and until when that is remembered
   Ordered all_ KLEPTO_GUARDED_BY(mutex_);
-  std::map<std::string, Ordered> by_job_ KLEPTO_GUARDED_BY(mutex_);
+  std::map<std::string, Job> jobs_ KLEPTO_GUARDED_BY(mutex_);
 };
 
 }  // namespace kleptometrics::aggregator

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "aggregator/wire/wire.h"
-
 namespace kleptometrics::aggregator {
 namespace {
 
@@ -15,12 +13,6 @@ bool has_label(const Run& run, const std::pair<std::string, std::string>& asked)
 }
 
 }  // namespace
-
-Snapshot snapshot_of(Run run) {
-  std::string bytes = wire::encode_snapshot(run);
-  std::string annotation_bytes = wire::encode_annotations(run.annotations);
-  return {std::move(run), std::move(bytes), std::move(annotation_bytes)};
-}
 
 bool matches(const RunFilter& filter, const Run& run) {
   if (filter.since && run.started_at < *filter.since) return false;

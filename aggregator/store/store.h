@@ -2,7 +2,8 @@
 // open_store.cc removes it. The contract is semantic, not relational, and tests/aggregator/store/ proves
 // it for every back end.
 //
-// commit() is called by one thread (the committer); everything else by any thread at any time.
+// What changes state (commit, put_job, maintain) is called by one thread, the committer; everything else by any thread
+// at any time.
 // A reader sees all of a commit or nothing of it, and everything that was acknowledged before it asked.
 //
 // Errors, everywhere: Unavailable = worth a retry (busy, disk full: nothing was changed); DataLoss and
@@ -12,6 +13,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,19 +25,11 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
+#include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
+#include "aggregator/stats/rollup.h"
 
 namespace kleptometrics::aggregator {
-
-// One run on its way into the store, valid, with the canonical bytes of the two parts that merge apart: its
-// snapshot (wire::encode_snapshot) and what was added to it (wire::encode_annotations; mostly nothing).
-struct Snapshot {
-  Run run;
-  std::string bytes;
-  std::string annotation_bytes{};
-};
-Snapshot snapshot_of(Run run);
 
 enum class Applied {
   kAccepted,    // the stored state changed: the snapshot, the annotations, or both are newer
@@ -68,14 +63,60 @@ struct RunPage {
   std::optional<RunCursor> next;  // position after the last of `runs`; absent when nothing is left
 };
 
+// What is known of a job without asking for its runs one by one.
+struct JobHead {
+  std::string name;
+  JobSpec spec;
+  std::optional<Run> last_run{};        // the newest start, without steps; absent: none is kept
+  std::optional<State> last_verdict{};  // of the newest that succeeded, failed or crashed
+  bool running = false;                 // a run of it has not ended
+};
+
+// A stretch of time (half-open, by started_at) that is to be added up, at the resolution at which it is whole: of
+// hours and days `since` and `until` are the start of one (UTC); of all time they are not looked at. kRuns asks for
+// the runs themselves, at the edges that are no whole hours.
+struct Stretch {
+  enum class By { kRuns, kHour, kDay, kAll } by = By::kAll;
+  Nanos since = std::numeric_limits<Nanos>::min();
+  Nanos until = std::numeric_limits<Nanos>::max();
+};
+struct SummaryRequest {
+  std::string job{};                 // empty: of every job
+  stats::Series series{};            // by kHour: durations alone
+  std::vector<Stretch> stretches{};  // do not overlap
+};
+// Takes the pieces of a summary, in no particular order.
+class Pieces {
+ public:
+  virtual ~Pieces() = default;
+  // `start` of the hour or day, 0 of all time. One may come in several pieces: their merge is the whole. Of other
+  // series than durations pieces hold values, and pieces of durations beside them, whose values are to be passed over,
+  // counts.
+  virtual void rollup(const std::string& job, Nanos start, const stats::Series& series, const stats::Rollup& piece) = 0;
+  // A run that has ended.
+  virtual void run(const Run& run) = 0;
+};
+
+// What housekeeping came to: see Store::maintain().
+struct Maintenance {
+  std::uint64_t expired = 0;  // runs removed
+  bool more = false;          // to be called again soon
+};
+
 class Store {
  public:
   virtual ~Store() = default;
 
-  // Applies the snapshots in order, all in one transaction, each by the merge orders of its two parts and at
-  // most once whoever resends it to whomever. On OK everything is durable (to the degree of the back end) and visible,
-  // and the answer has one entry a snapshot. On an error nothing was applied.
-  virtual absl::StatusOr<std::vector<Applied>> commit(absl::Span<const Snapshot> snapshots) = 0;
+  // Applies the runs in order, all in one transaction, each by the merge orders of its two parts and at most once
+  // whoever resends it to whomever. On OK everything is durable (to the degree of the back end) and visible, and the
+  // answer has one entry a run. On an error nothing was applied. `now` (wall clock) is kept as the time of the commit.
+  virtual absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now) = 0;
+  // Replaces what the job is meant to be; makes the job if it is unknown.
+  virtual absl::Status put_job(const std::string& name, const JobSpec& spec) = 0;
+  // Housekeeping, one slice of bounded length. Runs are removed that ended, and were committed, longer before `now`
+  // than their job's retention; what they added to rollups stays, and so do their ids for kIdsOutlive longer, so that
+  // a run sent again is refused and not counted again. `idle`: nothing waits for a commit. By the committer's thread.
+  virtual absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) = 0;
 
   virtual absl::StatusOr<std::optional<Run>> run(const Uuid& id) = 0;
   // At most `limit` runs after `after` (absent: from the newest). Stable while new runs arrive: what is
@@ -86,11 +127,20 @@ class Store {
   // Calls `visit` with every run of the filter, in no particular order. One consistent view, which is held
   // open meanwhile: `visit` is to be quick and not to call this store.
   virtual absl::Status scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) = 0;
-  // Names of all jobs, sorted bytewise.
-  virtual absl::StatusOr<std::vector<std::string>> jobs() = 0;
+  // Gives `pieces` what the stretches add up to: every run that the store ever took and that has ended, once. One
+  // consistent view; a reader that sees a run sees it here. `pieces` is to be quick and not to call this store.
+  virtual absl::Status summarize(const SummaryRequest& request, Pieces& pieces) = 0;
+  // All jobs, or the one of the name, sorted bytewise by name.
+  virtual absl::StatusOr<std::vector<JobHead>> jobs(const std::string& name = {}) = 0;
+  // The instant from which on no run of the job (empty: of any) has expired, so that kRuns is complete; the smallest
+  // Nanos if none ever has.
+  virtual absl::StatusOr<Nanos> complete_since(const std::string& job) = 0;
   // OK, or why commits cannot work right now. Becomes OK again by itself where the cause can pass.
   virtual absl::Status ready() = 0;
+  // Counts everything anew and compares it with the rollups. One sentence a difference, at most `differences_max`.
+  virtual absl::StatusOr<std::vector<std::string>> verify(std::size_t differences_max) = 0;
 };
+inline constexpr Nanos kIdsOutlive = 30 * stats::kDay;
 
 // Opens the store that the URL names: `memory:` or `sqlite:PATH` (made if absent; its folder must exist).
 // InvalidArgument names what is wrong with the URL; FailedPrecondition: the file is no store of this build,

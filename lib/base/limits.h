@@ -18,7 +18,11 @@ inline constexpr std::size_t counter_name_bytes_max = 200;
 inline constexpr std::size_t step_count_max = 256;
 inline constexpr std::size_t step_path_bytes_max = 1024;
 inline constexpr std::size_t failure_message_bytes_max = 4096;
-inline constexpr std::size_t text_bytes_max = 1024;     // host, program, version, build id, boot id
+inline constexpr std::size_t text_bytes_max = 1024;         // host, program, version, build id, boot id
+inline constexpr std::size_t description_bytes_max = 4096;  // of a job
+inline constexpr std::size_t tag_count_max = 16;            // of a job
+inline constexpr std::size_t tag_bytes_max = 200;
+inline constexpr std::size_t retention_days_max = 36'500;
 inline constexpr std::size_t batch_runs_max = 100'000;  // runs in one push
 
 }  // namespace kleptometrics::limits

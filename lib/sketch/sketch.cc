@@ -65,7 +65,12 @@ bool Sketch::remove(std::uint64_t value, std::uint64_t times) noexcept {
     zero_count_ -= times;
     return true;
   }
-  const int at = bucket_here(value) - offset_;
+  return remove_bucket(bucket_here(value), times);
+}
+
+bool Sketch::remove_bucket(int bucket, std::uint64_t times) noexcept {
+  if (times == 0) return true;
+  const int at = std::clamp(bucket, kBucketMin, bucket_max()) - offset_;
   if (at < 0 || static_cast<std::size_t>(at) >= counts_.size()) return false;
   std::uint64_t& count = counts_[static_cast<std::size_t>(at)];
   if (count < times) return false;
@@ -111,10 +116,10 @@ void Sketch::coarsen() {
 
 std::uint64_t Sketch::count() const noexcept { return sum_held(counts_, zero_count_); }
 
-double Sketch::quantile(double q) const noexcept {
-  const std::uint64_t all = count();
-  if (all == 0) return 0;
-  const std::uint64_t rank = rank_of(q, all);
+double Sketch::quantile(double q) const noexcept { return at_rank(rank_of(q, count())); }
+
+double Sketch::at_rank(std::uint64_t rank) const noexcept {
+  if (counts_.empty()) return 0;
   std::uint64_t seen = zero_count_;
   if (seen >= rank) return 0;
   std::size_t at = 0;

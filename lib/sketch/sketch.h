@@ -44,6 +44,7 @@ class Sketch {
   void add_zero(std::uint64_t times) noexcept;
   // Takes back what was added before. False, and nothing changed, if it is not there.
   bool remove(std::uint64_t value, std::uint64_t times = 1) noexcept;
+  bool remove_bucket(int bucket, std::uint64_t times) noexcept;
   // Adds all of `other`; the coarser scale of the two wins.
   void merge(const Sketch& other);
   // Halves the resolution: pairs of buckets become one. For a run that would exceed its size. Does
@@ -54,6 +55,8 @@ class Sketch {
   // The value at rank ceil(q * count), 0 <= q <= 1, in nanoseconds; 0 for an empty sketch. Any other q
   // counts as the nearer end, NaN as 0. Never between 0 and 1: values are whole.
   double quantile(double q) const noexcept;
+  // The value at a rank from 1 to count(), likewise; the last for a higher one, the first for 0.
+  double at_rank(std::uint64_t rank) const noexcept;
 
   // The parts as they travel. `counts` begins at bucket `offset`, neither its first nor last is 0.
   int scale() const noexcept { return scale_; }

@@ -5,39 +5,39 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "aggregator/store/store.h"
+#include "tests/fakes/forwarding_store.h"
 
 namespace kleptometrics::fakes {
 
-struct FaultyStore final : aggregator::Store {
-  std::unique_ptr<aggregator::Store> inner = *aggregator::open_store("memory:");
-
+struct FaultyStore final : ForwardingStore {
   std::deque<absl::Status> commit_errors;  // the next commits take one each; OK lets through
   absl::Status run_error;                  // of every run()
   absl::Status runs_error;                 // of every runs()
   absl::Status scan_error;                 // of every scan()
   absl::Status jobs_error;                 // of every jobs()
+  absl::Status summarize_error;            // of every summarize()
   std::function<void()> during_commit;     // on the committing thread
 
-  std::vector<std::size_t> commit_sizes;  // snapshots of every commit, failed or not
+  std::vector<std::size_t> commit_sizes;  // runs of every commit, failed or not
   std::size_t run_reads = 0;
   std::size_t scans = 0;
+  std::size_t summaries = 0;
 
-  absl::StatusOr<std::vector<aggregator::Applied>> commit(absl::Span<const aggregator::Snapshot> snapshots) override {
-    commit_sizes.push_back(snapshots.size());
+  absl::StatusOr<std::vector<aggregator::Applied>> commit(std::vector<aggregator::Run> runs, Nanos now) override {
+    commit_sizes.push_back(runs.size());
     if (during_commit) during_commit();
     if (!commit_errors.empty()) {
       const absl::Status status = commit_errors.front();
       commit_errors.pop_front();
       if (!status.ok()) return status;
     }
-    return inner->commit(snapshots);
+    return inner->commit(std::move(runs), now);
   }
   absl::StatusOr<std::optional<aggregator::Run>> run(const Uuid& id) override {
     ++run_reads;
@@ -56,11 +56,15 @@ struct FaultyStore final : aggregator::Store {
     if (!scan_error.ok()) return scan_error;
     return inner->scan(filter, visit);
   }
-  absl::StatusOr<std::vector<std::string>> jobs() override {
-    if (!jobs_error.ok()) return jobs_error;
-    return inner->jobs();
+  absl::Status summarize(const aggregator::SummaryRequest& request, aggregator::Pieces& pieces) override {
+    ++summaries;
+    if (!summarize_error.ok()) return summarize_error;
+    return inner->summarize(request, pieces);
   }
-  absl::Status ready() override { return inner->ready(); }
+  absl::StatusOr<std::vector<aggregator::JobHead>> jobs(const std::string& name) override {
+    if (!jobs_error.ok()) return jobs_error;
+    return inner->jobs(name);
+  }
 };
 
 }  // namespace kleptometrics::fakes

@@ -7,6 +7,7 @@
 #include "aggregator/base/absl_view.h"
 #include "aggregator/base/log.h"
 #include "aggregator/store/apply.h"
+#include "aggregator/store/heads.h"
 #include "aggregator/store/sqlite/connection.h"
 #include "aggregator/store/sqlite/damaged_rows.h"
 #include "aggregator/store/sqlite/file.h"
@@ -26,6 +27,13 @@ using sqlite::Connection;
 using sqlite::Execution;
 using sqlite::ReaderPool;
 using sqlite::within;
+
+// A run with its canonical bytes.
+struct Snapshot {
+  Run run;
+  std::string bytes = wire::encode_snapshot(run);
+  std::string annotation_bytes = wire::encode_annotations(run.annotations);
+};
 
 constexpr int kCheckpointPages = 4000;   // 16 MiB of log between two checkpoints
 constexpr int kLogBytesKept = 64 << 20;  // a log that a long read let grow is cut back to this
@@ -60,19 +68,24 @@ class SqliteStore final : public Store {
         &log_pages_);
   }
 
-  absl::StatusOr<std::vector<Applied>> commit(absl::Span<const Snapshot> snapshots) override;
+  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now) override;
+  absl::Status put_job(const std::string&, const JobSpec&) override { return absl::UnimplementedError("put_job"); }
+  absl::StatusOr<Maintenance> maintain(Nanos, bool) override { return Maintenance{}; }
+  absl::Status summarize(const SummaryRequest& request, Pieces& pieces) override;
+  absl::StatusOr<Nanos> complete_since(const std::string&) override { return std::numeric_limits<Nanos>::min(); }
+  absl::StatusOr<std::vector<std::string>> verify(std::size_t) override { return std::vector<std::string>(); }
   absl::StatusOr<std::optional<Run>> run(const Uuid& id) override;
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
                                std::size_t limit) override;
   absl::Status scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) override;
-  absl::StatusOr<std::vector<std::string>> jobs() override;
+  absl::StatusOr<std::vector<JobHead>> jobs(const std::string& name) override;
   absl::Status ready() override;
 
  private:
   using Keys = std::map<std::string, std::int64_t, std::less<>>;
 
   // The parts of commit(), inside a transaction.
-  absl::Status apply_all(absl::Span<const Snapshot> snapshots, std::vector<Applied>& applied) KLEPTO_REQUIRES(writing_);
+  absl::Status apply_all(const std::vector<Run>& runs, std::vector<Applied>& applied) KLEPTO_REQUIRES(writing_);
   absl::StatusOr<Applied> apply(const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
   absl::Status insert(const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
   absl::StatusOr<Judgement> judge_stored(const Snapshot& snapshot, std::int64_t& key) KLEPTO_REQUIRES(writing_);
@@ -130,7 +143,7 @@ absl::Status SqliteStore::probe() {
   return within(doing("write to"), write([&]() KLEPTO_REQUIRES(writing_) { return writer_.exec(touch.c_str()); }));
 }
 
-absl::StatusOr<std::vector<Applied>> SqliteStore::commit(absl::Span<const Snapshot> snapshots) {
+absl::StatusOr<std::vector<Applied>> SqliteStore::commit(std::vector<Run> snapshots, Nanos) {
   std::vector<Applied> applied;
   if (snapshots.empty()) return applied;
   applied.reserve(snapshots.size());
@@ -181,9 +194,9 @@ void SqliteStore::checkpoint() {
   if (!status.ok() && !absl::IsUnavailable(status)) give_up(status);
 }
 
-absl::Status SqliteStore::apply_all(absl::Span<const Snapshot> snapshots, std::vector<Applied>& applied) {
-  for (const Snapshot& snapshot : snapshots) {
-    const absl::StatusOr<Applied> one = apply(snapshot);
+absl::Status SqliteStore::apply_all(const std::vector<Run>& runs, std::vector<Applied>& applied) {
+  for (const Run& run : runs) {
+    const absl::StatusOr<Applied> one = apply(Snapshot{run});
     if (!one.ok()) return one.status();
     applied.push_back(*one);
   }
@@ -218,12 +231,13 @@ absl::StatusOr<Judgement> SqliteStore::judge_stored(const Snapshot& snapshot, st
     return Judgement{Applied::kAccepted, true, true};
   }
   key = stored.integer(0);
-  Known known;
-  known.same_job = stored.integer(1) != 0;
-  known.same_start = stored.integer(2) == snapshot.run.started_at;
-  known.snapshot = {static_cast<int>(stored.integer(3)), static_cast<std::uint64_t>(stored.integer(4)), stored.blob(5)};
-  known.annotations = {static_cast<std::uint64_t>(stored.integer(6)), stored.blob(7)};
-  return judge(snapshot, known);
+  absl::StatusOr<Run> run = wire::decode_run(stored.blob(5));
+  if (!run.ok()) return run.status();
+  absl::StatusOr<Annotations> annotations = wire::decode_annotations(stored.blob(7));
+  if (!annotations.ok()) return annotations.status();
+  run->annotations = *std::move(annotations);
+  if (stored.integer(1) == 0) return Judgement{Applied::kOtherJob};
+  return judge(snapshot.run, *run);
 }
 
 absl::Status SqliteStore::insert(const Snapshot& snapshot) {
@@ -374,15 +388,41 @@ absl::Status SqliteStore::scan(const RunFilter& filter, absl::FunctionRef<void(c
   });
 }
 
-absl::StatusOr<std::vector<std::string>> SqliteStore::jobs() {
-  std::vector<std::string> names;
-  ReaderPool::Lease reader = readers_.borrow();
-  const auto statement = reader->prepare("SELECT name FROM jobs ORDER BY name");
-  if (!statement.ok()) return within(doing("read"), statement.status());
-  Execution query(*statement);
-  while (query.next()) names.emplace_back(query.text(0));
-  if (!query.status().ok()) return within(doing("read"), query.status());
-  return names;
+absl::Status SqliteStore::summarize(const SummaryRequest& request, Pieces& pieces) {
+  for (const Stretch& stretch : request.stretches) {
+    RunFilter filter;
+    filter.job = request.job;
+    filter.since = stretch.since;
+    if (stretch.by != Stretch::By::kAll) filter.until = stretch.until;
+    const absl::Status status = scan(filter, [&](const Run& run) {
+      if (terminal(run.state)) pieces.run(run);
+    });
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<JobHead>> SqliteStore::jobs(const std::string& only) {
+  std::vector<JobHead> heads;
+  {
+    ReaderPool::Lease reader = readers_.borrow();
+    const auto statement = reader->prepare("SELECT name FROM jobs ORDER BY name");
+    if (!statement.ok()) return within(doing("read"), statement.status());
+    Execution query(*statement);
+    while (query.next()) {
+      if (only.empty() || only == query.text(0)) heads.push_back({std::string(query.text(0)), {}});
+    }
+    if (!query.status().ok()) return within(doing("read"), query.status());
+  }
+  for (JobHead& head : heads) {
+    const absl::Status status = scan({.job = head.name}, [&head](const Run& run) {
+      if (!head.last_run) head.last_run = without_steps(run);
+      if (!head.last_verdict && is_verdict(run.state)) head.last_verdict = run.state;
+      head.running = head.running || !terminal(run.state);
+    });
+    if (!status.ok()) return status;
+  }
+  return heads;
 }
 
 // The writer, with the file brought to this build's schema. A file that is not ours is not touched.

@@ -4,13 +4,14 @@
 
 #include "absl/status/status.h"
 #include "tests/aggregator/http/fixture.h"
+#include "tests/fakes/forwarding_store.h"
 #include "tests/support/catch.h"
 
 namespace kleptometrics::aggregator::http {
 namespace {
 
 // Empty; every call gives the error set here, or throws.
-struct TroubledStore final : Store {
+struct TroubledStore final : fakes::ForwardingStore {
   absl::Status commit_error, read_error, ready_error;
   bool throws = false;
 
@@ -18,9 +19,9 @@ struct TroubledStore final : Store {
     if (throws) throw std::runtime_error("a secret of the server");
     return read_error;
   }
-  absl::StatusOr<std::vector<Applied>> commit(absl::Span<const Snapshot> snapshots) override {
+  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos) override {
     if (!commit_error.ok()) return commit_error;
-    return std::vector<Applied>(snapshots.size(), Applied::kAccepted);
+    return std::vector<Applied>(runs.size(), Applied::kAccepted);
   }
   absl::StatusOr<std::optional<Run>> run(const Uuid&) override {
     if (auto error = reading(); !error.ok()) return error;
@@ -31,9 +32,10 @@ struct TroubledStore final : Store {
     return RunPage();
   }
   absl::Status scan(const RunFilter&, absl::FunctionRef<void(const Run&)>) override { return reading(); }
-  absl::StatusOr<std::vector<std::string>> jobs() override {
+  absl::Status summarize(const SummaryRequest&, Pieces&) override { return reading(); }
+  absl::StatusOr<std::vector<JobHead>> jobs(const std::string&) override {
     if (auto error = reading(); !error.ok()) return error;
-    return std::vector<std::string>();
+    return std::vector<JobHead>();
   }
   absl::Status ready() override { return ready_error; }
 };

@@ -23,8 +23,8 @@ struct Kept {
   Run keep(int number, State state) {
     const Run run =
         finished(started("job", static_cast<std::uint32_t>(number), kStart + seconds(number)), seconds(number), state);
-    const std::vector<Snapshot> one = {snapshot_of(run)};
-    REQUIRE(store.commit(one).ok());
+    const std::vector<Run> one = {run};
+    REQUIRE(store.commit(one, 0).ok());
     return run;
   }
   stats::Difference compare(const CompareRequest& request) {
@@ -100,8 +100,8 @@ TEST_CASE("a baseline may lie after its window") {
 TEST_CASE("among equal starts no run is on both sides") {
   Kept kept(0);
   for (std::uint32_t i = 1; i <= 100; ++i) {
-    const std::vector<Snapshot> one = {snapshot_of(finished(started("job", i), seconds(i)))};
-    REQUIRE(kept.store.commit(one).ok());
+    const std::vector<Run> one = {(finished(started("job", i), seconds(i)))};
+    REQUIRE(kept.store.commit(one, 0).ok());
   }
   CHECK(sides(kept.compare(of_job())) == "71 to 100 against 1 to 70");
 }

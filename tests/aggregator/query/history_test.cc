@@ -18,8 +18,8 @@ struct Kept {
   void ran(const std::string& start, double duration, State state = State::kSucceeded) {
     Run run = started("job", ++number, at(start));
     if (terminal(state)) run = finished(run, seconds(duration), state);
-    const std::vector<Snapshot> one = {snapshot_of(run)};
-    REQUIRE(store.commit(one).ok());
+    const std::vector<Run> one = {run};
+    REQUIRE(store.commit(one, 0).ok());
   }
   stats::History history(const char* zone, Unit unit, std::uint64_t min_count = 1) {
     HistoryRequest request;

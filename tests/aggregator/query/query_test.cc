@@ -21,8 +21,8 @@ struct History {
   std::uint32_t runs = 0;
 
   void keep(const Run& run) {
-    const std::vector<Snapshot> one = {snapshot_of(run)};
-    REQUIRE(store.commit(one).ok());
+    const std::vector<Run> one = {run};
+    REQUIRE(store.commit(one, 0).ok());
   }
   // A run of the job `at` seconds after the first instant; those that ended took that many seconds plus one.
   Run ran(const std::string& job, State state, int at) {

@@ -69,9 +69,9 @@ TEST_CASE("CPU time is user and system, or the one that is known") {
   REQUIRE(value(run, "cpu") == 1.5);
   run.resources.cpu_system = 500'000'000;
   REQUIRE(value(run, "cpu") == 2.0);
-  run.resources.cpu_user = std::numeric_limits<std::uint64_t>::max();
-  run.resources.cpu_system = std::numeric_limits<std::uint64_t>::max();
-  REQUIRE(value(run, "cpu") == 36'893'488'147'419'103'232.0 / 1e9);
+  run.resources.cpu_user = std::numeric_limits<std::int64_t>::max();  // the most that is valid
+  run.resources.cpu_system = std::numeric_limits<std::int64_t>::max();
+  REQUIRE(value(run, "cpu") == 18'446'744'073'709'551'614.0 / 1e9);
 }
 
 TEST_CASE("the peak of memory is in bytes") {

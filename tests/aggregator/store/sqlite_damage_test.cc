@@ -21,13 +21,13 @@ constexpr std::size_t kPageBytes = 4096;
 struct Damaged {
   Damaged() {
     auto store = must(open_store("sqlite:" + path));
-    std::vector<Snapshot> batch;
+    std::vector<Run> batch;
     for (std::uint32_t i = 0; i < kRuns; ++i) {
       Run run = started("job", i, kStart + seconds(i));
       run.host = i == 77 ? "hit-me" : "host";
-      batch.push_back(snapshot_of(run));
+      batch.push_back(run);
     }
-    REQUIRE(store->commit(batch).ok());
+    REQUIRE(store->commit(batch, 0).ok());
   }
 
   void execute(const char* sql) const {

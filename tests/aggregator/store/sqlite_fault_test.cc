@@ -44,16 +44,16 @@ using fakes::kStart;
 using fakes::seconds;
 using fakes::started;
 
-Snapshot large_run(std::uint32_t number) {
+Run large_run(std::uint32_t number) {
   Run run = started("job", number, kStart + seconds(number));
   run.host.assign(1000, 'h');
-  return snapshot_of(run);
+  return run;
 }
 
 // Commits one run after the other until one is refused, and says why. `next` is the number of the first.
 absl::Status fill(Store& store, std::uint32_t& next) {
   for (int i = 0; i < 100'000; ++i) {
-    const auto applied = store.commit(std::vector<Snapshot>{large_run(next)});
+    const auto applied = store.commit(std::vector<Run>{large_run(next)}, 0);
     if (!applied.ok()) return applied.status();
     ++next;
   }
@@ -106,10 +106,10 @@ TEST_CASE("a full disk refuses commits, loses nothing and recovers without hands
     REQUIRE(full.message().find("commit to sqlite " + path + ": ") == 0);
     REQUIRE(absl::IsUnavailable(store->ready()));
     REQUIRE(count(*store) == next);
-    REQUIRE(absl::IsUnavailable(store->commit(std::vector<Snapshot>{large_run(next)}).status()));
+    REQUIRE(absl::IsUnavailable(store->commit(std::vector<Run>{large_run(next)}, 0).status()));
     disk.clear();
     REQUIRE(store->ready() == absl::OkStatus());
-    for (int i = 0; i < 5; ++i) REQUIRE(store->commit(std::vector<Snapshot>{large_run(next++)}).ok());
+    for (int i = 0; i < 5; ++i) REQUIRE(store->commit(std::vector<Run>{large_run(next++)}, 0).ok());
     if (cycle % 3 == 2) {
       store.reset();
       store = must(open_sqlite(path));
@@ -128,40 +128,40 @@ TEST_CASE("a bound on pages is as a full disk") {
   REQUIRE(next > 50);
   REQUIRE(count(*store) == next);
   // A batch of which only a part would find room leaves nothing behind.
-  std::vector<Snapshot> batch;
+  std::vector<Run> batch;
   for (std::uint32_t i = 0; i < 500; ++i) batch.push_back(large_run(next + i));
-  REQUIRE(absl::IsUnavailable(store->commit(batch).status()));
+  REQUIRE(absl::IsUnavailable(store->commit(batch, 0).status()));
   REQUIRE(count(*store) == next);
   store.reset();
   store = must(open_sqlite(folder / "runs.db"));
   REQUIRE(count(*store) == next);
-  REQUIRE(store->commit(batch).ok());
+  REQUIRE(store->commit(batch, 0).ok());
 }
 
 TEST_CASE("a job that was new in a commit that failed is no known job afterwards") {
   const tests::TempDir folder;
   auto store = must(open_sqlite(folder / "runs.db", {.pages_max = 60}));
-  std::vector<Snapshot> batch = {snapshot_of(started("new", 1))};
+  std::vector<Run> batch = {started("new", 1)};
   for (std::uint32_t i = 2; i < 500; ++i) batch.push_back(large_run(i));
-  REQUIRE(absl::IsUnavailable(store->commit(batch).status()));
+  REQUIRE(absl::IsUnavailable(store->commit(batch, 0).status()));
   REQUIRE(must(store->jobs()).empty());
   batch.resize(1);
-  REQUIRE(store->commit(batch).ok());
-  REQUIRE(must(store->jobs()) == std::vector<std::string>{"new"});
+  REQUIRE(store->commit(batch, 0).ok());
+  REQUIRE(must(store->jobs()).at(0).name == "new");
   REQUIRE(must(store->runs({.job = "new"}, std::nullopt, 5)).runs.size() == 1);
 }
 
 TEST_CASE("after a failed fsync nothing is written any more, and the acknowledged is there after a restart") {
   const tests::TempDir folder;
   auto store = must(open_sqlite(folder / "runs.db"));
-  for (std::uint32_t i = 0; i < 10; ++i) REQUIRE(store->commit(std::vector<Snapshot>{large_run(i)}).ok());
+  for (std::uint32_t i = 0; i < 10; ++i) REQUIRE(store->commit(std::vector<Run>{large_run(i)}, 0).ok());
   REQUIRE(syncs > 10);  // or this test would prove nothing
   good_syncs = 0;
-  const absl::Status failed = store->commit(std::vector<Snapshot>{large_run(10)}).status();
+  const absl::Status failed = store->commit(std::vector<Run>{large_run(10)}, 0).status();
   good_syncs = kNever;
   CAPTURE(failed);
   REQUIRE(absl::IsDataLoss(failed));
-  REQUIRE(absl::IsDataLoss(store->commit(std::vector<Snapshot>{large_run(10)}).status()));
+  REQUIRE(absl::IsDataLoss(store->commit(std::vector<Run>{large_run(10)}, 0).status()));
   REQUIRE(absl::IsDataLoss(store->ready()));
   REQUIRE(count(*store) == 10);
   store.reset();
@@ -182,7 +182,7 @@ TEST_CASE("one failed fsync while the file is made keeps the store from opening,
     CAPTURE(n, store.status());
     if (!store.ok()) continue;
     ++opened;
-    REQUIRE((*store)->commit(std::vector<Snapshot>{large_run(1)}).ok());
+    REQUIRE((*store)->commit(std::vector<Run>{large_run(1)}, 0).ok());
     REQUIRE(std::filesystem::exists(folder / "runs.db-wal"));
     REQUIRE_FALSE(std::filesystem::exists(folder / "runs.db-journal"));
   }
@@ -193,9 +193,9 @@ TEST_CASE("one failed fsync while the file is made keeps the store from opening,
 TEST_CASE("after a failed fsync the store's file is left as it is, for the next start to recover from") {
   const tests::TempDir folder;
   auto store = must(open_sqlite(folder / "runs.db"));
-  REQUIRE(store->commit(std::vector<Snapshot>{large_run(1)}).ok());
+  REQUIRE(store->commit(std::vector<Run>{large_run(1)}, 0).ok());
   good_syncs = 0;
-  REQUIRE(absl::IsDataLoss(store->commit(std::vector<Snapshot>{large_run(2)}).status()));
+  REQUIRE(absl::IsDataLoss(store->commit(std::vector<Run>{large_run(2)}, 0).status()));
   const int before = syncs;
   store.reset();
   good_syncs = kNever;
@@ -206,33 +206,33 @@ TEST_CASE("after a failed fsync the store's file is left as it is, for the next 
 }
 
 // So many pages that the log is copied back at once.
-std::vector<Snapshot> huge_batch() {
-  std::vector<Snapshot> batch;
+std::vector<Run> huge_batch() {
+  std::vector<Run> batch;
   for (std::uint32_t i = 0; i < 5000; ++i) {
     Run run = started("job", i, kStart + seconds(i));
     run.failure = Failure{FailureKind::kReported, std::string(4096, 'x'), 0};
-    batch.push_back(snapshot_of(run));
+    batch.push_back(run);
   }
   return batch;
 }
 
 TEST_CASE("a failed fsync while the log is copied back ends the store, not the commit before it") {
-  const std::vector<Snapshot> batch = huge_batch();
+  const std::vector<Run> batch = huge_batch();
   const tests::TempDir folder;
   int needed = 0;
   {
     auto store = must(open_sqlite(folder / "first.db"));
     const int before = syncs;
-    REQUIRE(store->commit(batch).ok());
+    REQUIRE(store->commit(batch, 0).ok());
     needed = syncs - before;
     REQUIRE(std::filesystem::file_size(folder / "first.db") > 16'000'000);  // it was copied
   }
   auto store = must(open_sqlite(folder / "second.db"));
   good_syncs = syncs + needed - 1;
-  const absl::Status committed = store->commit(batch).status();
+  const absl::Status committed = store->commit(batch, 0).status();
   good_syncs = kNever;
   REQUIRE(committed == absl::OkStatus());
-  REQUIRE(absl::IsDataLoss(store->commit(std::vector<Snapshot>{large_run(9999)}).status()));
+  REQUIRE(absl::IsDataLoss(store->commit(std::vector<Run>{large_run(9999)}, 0).status()));
   REQUIRE(absl::IsDataLoss(store->ready()));
   REQUIRE(count(*store) == batch.size());
   store.reset();

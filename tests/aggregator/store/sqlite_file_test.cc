@@ -154,14 +154,14 @@ TEST_CASE("a store works on when the process has no file descriptor left") {
   absl::Status read;
   std::uint32_t number = 0;
   for (int batch = 0; batch < 10 && committed.ok() && read.ok(); ++batch) {
-    std::vector<Snapshot> snapshots;
+    std::vector<Run> snapshots;
     for (int i = 0; i < 500; ++i) {
       ++number;
       Run run = started("job", number, kStart + seconds(number));
       run.host.assign(4000, 'h');
-      snapshots.push_back(snapshot_of(run));
+      snapshots.push_back(run);
     }
-    committed = shop.store().commit(snapshots).status();
+    committed = shop.store().commit(snapshots, 0).status();
     read = shop.store().scan({}, [](const Run&) {});
   }
   const absl::Status ready = shop.store().ready();

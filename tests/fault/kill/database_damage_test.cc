@@ -25,7 +25,6 @@ namespace kleptometrics::fault {
 namespace {
 
 using aggregator::Run;
-using aggregator::Snapshot;
 using aggregator::Store;
 
 constexpr std::uint32_t kRuns = 1000;
@@ -46,9 +45,9 @@ std::unique_ptr<Store> filled(const std::string& path) {
   auto store = aggregator::open_store("sqlite:" + path);
   if (!store.ok()) throw std::runtime_error(store.status().ToString());
   for (std::uint32_t number = 0; number < kRuns;) {
-    std::vector<Snapshot> batch;
-    while (batch.size() < kBatch) batch.push_back(aggregator::snapshot_of(run_number(number++)));
-    if (!(*store)->commit(batch).ok()) throw std::runtime_error("a commit failed");
+    std::vector<Run> batch;
+    while (batch.size() < kBatch) batch.push_back(run_number(number++));
+    if (!(*store)->commit(batch, 0).ok()) throw std::runtime_error("a commit failed");
   }
   return *std::move(store);
 }
@@ -89,7 +88,7 @@ Reading read(const std::string& path, bool commits) {
     const auto run = (*store)->run(fakes::id_of(number));
     out.by_id += run.ok() && *run && **run == run_number(number) ? 1 : 0;
   }
-  out.commit = commits && (*store)->commit(std::vector<Snapshot>{aggregator::snapshot_of(run_number(kRuns))}).ok();
+  out.commit = commits && (*store)->commit(std::vector<Run>{run_number(kRuns)}, 0).ok();
   return out;
 }
 

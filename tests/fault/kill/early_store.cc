@@ -13,15 +13,16 @@
 
 #include "aggregator/store/sqlite/sqlite_store.h"
 #include "aggregator/store/store.h"
+#include "tests/fakes/forwarding_store.h"
 
 namespace kleptometrics::aggregator {
 namespace {
 
 constexpr std::chrono::milliseconds kLate(20);
 
-class EarlyStore final : public Store {
+class EarlyStore final : public fakes::ForwardingStore {
  public:
-  explicit EarlyStore(std::unique_ptr<Store> inner) : inner_(std::move(inner)), thread_([this] { loop(); }) {}
+  explicit EarlyStore(std::unique_ptr<Store> to) : ForwardingStore(std::move(to)), thread_([this] { loop(); }) {}
   ~EarlyStore() override {
     {
       const std::lock_guard lock(mutex_);
@@ -31,22 +32,13 @@ class EarlyStore final : public Store {
     thread_.join();
   }
 
-  absl::StatusOr<std::vector<Applied>> commit(absl::Span<const Snapshot> snapshots) override {
+  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos) override {
     const std::lock_guard lock(mutex_);
-    waiting_.emplace_back(snapshots.begin(), snapshots.end());
+    const std::size_t count = runs.size();
+    waiting_.push_back(std::move(runs));
     changed_.notify_all();
-    return std::vector<Applied>(snapshots.size(), Applied::kAccepted);
+    return std::vector<Applied>(count, Applied::kAccepted);
   }
-  absl::StatusOr<std::optional<Run>> run(const Uuid& id) override { return inner_->run(id); }
-  absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
-                               std::size_t limit) override {
-    return inner_->runs(filter, after, limit);
-  }
-  absl::Status scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) override {
-    return inner_->scan(filter, visit);
-  }
-  absl::StatusOr<std::vector<std::string>> jobs() override { return inner_->jobs(); }
-  absl::Status ready() override { return inner_->ready(); }
 
  private:
   // Commits everything before it ends, if it is let.
@@ -56,18 +48,17 @@ class EarlyStore final : public Store {
       changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
       if (waiting_.empty()) return;
       changed_.wait_for(lock, kLate, [this] { return stopping_; });
-      const std::vector<Snapshot> next = std::move(waiting_.front());
+      std::vector<Run> next = std::move(waiting_.front());
       waiting_.pop_front();
       lock.unlock();
-      (void)inner_->commit(next);
+      (void)inner->commit(std::move(next), 0);
       lock.lock();
     }
   }
 
-  const std::unique_ptr<Store> inner_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::vector<Snapshot>> waiting_;
+  std::deque<std::vector<Run>> waiting_;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -30,10 +30,10 @@ void remove_from(Sketch& sketch, const Amount& amount) {
   }
 }
 
-bool times(const Distribution& values) { return values.numbers == Moments{}; }
+bool holds_times(const Distribution& values) { return values.numbers == Moments{}; }
 
 double mean_of(const Distribution& values) {
-  if (!times(values)) return std::clamp(values.numbers.mean, values.low.amount.number, values.high.amount.number);
+  if (!holds_times(values)) return std::clamp(values.numbers.mean, values.low.amount.number, values.high.amount.number);
   const auto whole = static_cast<double>(static_cast<std::uint64_t>(values.times.sum / values.count));
   const auto rest = static_cast<double>(static_cast<std::uint64_t>(values.times.sum % values.count));
   return (whole + rest / static_cast<double>(values.count)) / static_cast<double>(kNanosPerSecond);
@@ -43,7 +43,7 @@ double mean_of(const Distribution& values) {
 // squares - w (2 sum - count w), exact in 192 bits, and near it nothing is lost to rounding.
 double deviation_of(const Distribution& values) {
   const auto count = static_cast<long double>(values.count);
-  if (!times(values)) return static_cast<double>(std::sqrt(std::max(0.0L, values.numbers.deviations / count)));
+  if (!holds_times(values)) return static_cast<double>(std::sqrt(std::max(0.0L, values.numbers.deviations / count)));
   using Wide = TimeSums::Wide;
   const auto w = static_cast<std::uint64_t>(values.times.sum / values.count);
   const Wide rest = values.times.sum % values.count;  // sum - count w
@@ -70,7 +70,7 @@ double quantile_of(const Distribution& values, unsigned percent) {
   if (rank >= count) return high;
   const double middle = values.sketch.at_rank(rank);
   const double value =
-      times(values) ? middle / static_cast<double>(kNanosPerSecond) : std::ldexp(middle, -kNumberUnitBits);
+      holds_times(values) ? middle / static_cast<double>(kNanosPerSecond) : std::ldexp(middle, -kNumberUnitBits);
   return std::clamp(value, low, high);
 }
 
@@ -192,6 +192,40 @@ bool Distribution::remove(const Point& point) {
     return true;
   }
   return point != low && point != high;
+}
+
+void Distribution::find_extremes(const std::vector<Point>& points) {
+  const auto at_rank = [this](std::uint64_t rank) {
+    const double middle = sketch.at_rank(rank);
+    Point point;
+    if (holds_times(*this)) {
+      point.amount.nanos = static_cast<std::uint64_t>(std::llround(middle));
+    } else {
+      point.amount.number = std::ldexp(middle, -kNumberUnitBits);
+    }
+    return point;
+  };
+  const auto place = [](const Point& point) {
+    Sketch one;
+    add_to(one, point.amount);
+    return one.zero_count() != 0 ? Sketch::kBucketMin - 1 : one.offset();
+  };
+  low = at_rank(1);
+  high = at_rank(count);
+  const int lowest = place(low);
+  const int highest = place(high);
+  bool any_low = false;
+  bool any_high = false;
+  for (const Point& point : points) {
+    if (place(point) == lowest && (!any_low || lower(point, low))) {
+      low = point;
+      any_low = true;
+    }
+    if (place(point) == highest && (!any_high || higher(point, high))) {
+      high = point;
+      any_high = true;
+    }
+  }
 }
 
 int bucket_of_number(double number) {

@@ -59,6 +59,8 @@ Nanos plus(Nanos a, std::int64_t b) {
   return static_cast<Nanos>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }
 
+std::int64_t seconds_up(Nanos at) { return at / kNanosPerSecond + (at % kNanosPerSecond > 0 ? 1 : 0); }
+
 Nanos millis_of(Nanos at) { return at / kMilli - (at % kMilli < 0 ? 1 : 0); }
 bool is_version_7(const Uuid& id) { return id.bytes[6] >> 4U == 7; }
 std::int64_t id_millis(const Uuid& id) {
@@ -133,6 +135,7 @@ class ChunkWriter {
     write_texts();
     write_ids();
     write_times();
+    write_commits();
     write_numbers();
     write_counters();
     write_rest();
@@ -204,6 +207,14 @@ class ChunkWriter {
     });
     run_column(&v1::Chunk::unsafe_arena_set_allocated_scheduled_at,
                [](const Run& run) { return run.scheduled_at ? zigzag(minus(run.started_at, *run.scheduled_at)) : 0; });
+  }
+
+  void write_commits() {
+    std::int64_t last = runs_.empty() ? 0 : seconds_up(runs_.front().committed_at);
+    for (const Chunked& each : runs_) last = std::max(last, seconds_up(each.committed_at));
+    chunk_.set_committed_s(last);
+    column(&v1::Chunk::unsafe_arena_set_allocated_committed_before_s,
+           [last](const Chunked& each) { return static_cast<std::uint64_t>(last - seconds_up(each.committed_at)); });
   }
 
   void write_numbers() {
@@ -294,7 +305,7 @@ struct ChunkReader::Columns {
   google::protobuf::Arena arena;
   v1::Chunk& chunk = *google::protobuf::Arena::CreateMessage<v1::Chunk>(&arena);
   std::size_t count = 0;
-  Numbers slot, job, flags, revision, duration, finished_at, scheduled_at, host, pid, program, version, build_id,
+  Numbers slot, committed, job, flags, revision, duration, finished_at, scheduled_at, host, pid, program, version, build_id,
       boot_id, cpu_user, cpu_system, max_rss_bytes, read_bytes, write_bytes;
   std::vector<Nanos> started_at;
   std::vector<Uuid> ids, gone;
@@ -329,6 +340,7 @@ struct ChunkReader::Columns {
 bool ChunkReader::Columns::read_columns() {
   const std::pair<const v1::Column&, Numbers*> all[] = {
       {chunk.slot(), &slot},
+      {chunk.committed_before_s(), &committed},
       {chunk.job(), &job},
       {chunk.flags(), &flags},
       {chunk.revision(), &revision},
@@ -453,6 +465,9 @@ Nanos ChunkReader::started_at(std::size_t at) const { return columns_->started_a
 State ChunkReader::state(std::size_t at) const { return static_cast<State>(columns_->flags[at] & kStateMask); }
 std::uint32_t ChunkReader::slot(std::size_t at) const { return static_cast<std::uint32_t>(columns_->slot[at]); }
 bool ChunkReader::in_hours(std::size_t at) const { return (columns_->flags[at] & kInHours) != 0; }
+Nanos ChunkReader::committed_at(std::size_t at) const {
+  return (columns_->chunk.committed_s() - static_cast<std::int64_t>(columns_->committed[at])) * kNanosPerSecond;
+}
 const std::vector<Uuid>& ChunkReader::gone() const { return columns_->gone; }
 
 std::optional<std::size_t> ChunkReader::at_slot(std::uint32_t slot) const {

@@ -23,6 +23,7 @@ struct Chunked {
   const Run* run = nullptr;  // borrowed
   std::uint32_t slot = 0;
   bool in_hours = false;  // counted in a rollup of its hour already
+  Nanos committed_at = 0;  // kept to the second, rounded up
 };
 // The order of runs in a chunk: by job, then by start, then by id.
 bool chunk_order(const Run& a, const Run& b);
@@ -45,6 +46,7 @@ class ChunkReader {
   State state(std::size_t at) const;
   std::uint32_t slot(std::size_t at) const;
   bool in_hours(std::size_t at) const;
+  Nanos committed_at(std::size_t at) const;
   absl::StatusOr<Run> run(std::size_t at) const;
   std::optional<std::size_t> at_slot(std::uint32_t slot) const;
   const std::vector<Uuid>& gone() const;

@@ -12,6 +12,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/sketch/bounds.h"
@@ -67,6 +69,23 @@ class Sketch {
   // they are impossible: scale outside [-4, 6], a bucket outside what 64-bit values reach, more than
   // 4,097 buckets, or counts whose sum overflows 64 bits.
   bool assign(int scale, std::uint64_t zero_count, int offset, std::vector<std::uint64_t> counts);
+
+  // As a store keeps it, format 1. One sketch has one such text, and only what encode() writes is read. All numbers are
+  // LEB128, the two signed ones zigzag:
+  //   version  one byte, 1
+  //   scale    signed
+  //   zeros    zero_count
+  //   offset   signed; this and all that follows only if there are counts
+  //   then of each bucket that is not empty, in order, to the end of the bytes:
+  //     token  2 * (empty buckets since the one before) + (count is 1 ? 0 : 1)
+  //     more   count - 2, only of an odd token
+  // A bucket of count 1 takes one byte where fewer than 64 are empty before it. Bytes cut off between two buckets are
+  // those of a smaller sketch: keep the count beside them where that must be seen.
+  std::string encode() const;
+  void encode_to(std::string& out) const;  // appends
+  // False, and this sketch is empty, for anything that encode() does not write: another version, bytes missing or left
+  // over, impossible values, any number spelled longer than needed. Takes no memory before all is read.
+  bool decode(std::string_view bytes);
 
   bool operator==(const Sketch&) const = default;
 

@@ -62,6 +62,8 @@ absl::Status Execution::run() {
 
 std::int64_t Execution::integer(int column) const { return sqlite3_column_int64(statement_, column); }
 
+bool Execution::null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+
 std::string_view Execution::blob(int column) const {
   const void* const data = sqlite3_column_blob(statement_, column);
   const int size = sqlite3_column_bytes(statement_, column);

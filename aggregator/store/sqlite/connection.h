@@ -49,6 +49,7 @@ class [[nodiscard]] Execution {
 
   // Columns from 0; valid until the next call of next().
   std::int64_t integer(int column) const;
+  bool null(int column) const;
   std::string_view blob(int column) const;
   std::string_view text(int column) const { return blob(column); }
 

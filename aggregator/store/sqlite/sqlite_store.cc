@@ -1,6 +1,10 @@
 #include "aggregator/store/sqlite/sqlite_store.h"
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,10 +16,13 @@
 #include "aggregator/store/sqlite/damaged_rows.h"
 #include "aggregator/store/sqlite/file.h"
 #include "aggregator/store/sqlite/health.h"
+#include "aggregator/store/sqlite/migration.h"
 #include "aggregator/store/sqlite/reader_pool.h"
 #include "aggregator/store/sqlite/schema.h"
-#include "aggregator/store/sqlite/select.h"
+#include "aggregator/store/sqlite/settler.h"
 #include "aggregator/store/sqlite/status.h"
+#include "aggregator/store/sqlite/verify.h"
+#include "aggregator/wire/rollups.h"
 #include "aggregator/wire/wire.h"
 #include "lib/base/limits.h"
 #include "lib/base/mutex.h"
@@ -26,38 +33,50 @@ namespace {
 using sqlite::Connection;
 using sqlite::Execution;
 using sqlite::ReaderPool;
+using sqlite::Recent;
+using sqlite::RecentPtr;
+using sqlite::Settled;
+using sqlite::Tail;
 using sqlite::within;
-
-// A run with its canonical bytes.
-struct Snapshot {
-  Run run;
-  std::string bytes = wire::encode_snapshot(run);
-  std::string annotation_bytes = wire::encode_annotations(run.annotations);
-};
 
 constexpr int kCheckpointPages = 4000;   // 16 MiB of log between two checkpoints
 constexpr int kLogBytesKept = 64 << 20;  // a log that a long read let grow is cut back to this
-constexpr int kWriterCacheKiB = 32 << 10;
+constexpr int kWriterCacheKiB = 16 << 10;
+constexpr int kReaderCacheKiB = 1 << 10;
 
-constexpr char kRunById[] = "SELECT bytes, annotations, id, started_at FROM runs WHERE id = ?1";
+constexpr std::size_t kIdleRuns = 4096;   // so many are settled when nothing else is to be done
+constexpr std::size_t kSliceChunks = 16;  // rewritten in one slice of housekeeping
+constexpr Nanos kExpiryInterval = 60 * kNanosPerSecond;
 
-// The run of a row whose columns are its bytes, its annotations, its id and its start. DataLoss if they are damaged.
-absl::StatusOr<Run> run_of(const Execution& row) {
-  absl::StatusOr<Run> run = wire::decode_run(row.blob(0));
-  if (!run.ok()) return run;
-  if (run->id.view() != row.blob(2) || run->started_at != row.integer(3))
-    return absl::DataLossError("the row of a run holds another run");
-  if (row.blob(1).empty()) return run;
-  absl::StatusOr<Annotations> annotations = wire::decode_annotations(row.blob(1));
-  if (!annotations.ok()) return annotations.status();
-  run->annotations = *std::move(annotations);
-  return run;
-}
+// A reader that sees one state of the tables from its begin to its end, and what of them is not to be seen.
+struct View {
+  explicit View(ReaderPool& pool) : reader(pool.borrow()), settled(*reader) {}
+  ~View() { (void)reader->run("COMMIT"); }
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+  // Under the tail's lock: what is in the tail is then not in the tables, and the other way round.
+  absl::Status begin(const Tail& tail) {
+    hidden = tail.replaced();
+    absl::Status status = reader->run("BEGIN");
+    if (status.ok()) status = reader->run("SELECT 1 FROM sqlite_schema LIMIT 1");
+    return status;
+  }
+
+  ReaderPool::Lease reader;
+  Settled settled;
+  sqlite::Hidden hidden;
+};
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(std::string path, sqlite::FileLock lock, Connection writer, std::vector<Connection> readers)
-      : path_(std::move(path)), lock_(std::move(lock)), writer_(std::move(writer)), readers_(std::move(readers)) {
+  SqliteStore(std::string path, sqlite::FileLock lock, Connection writer, std::vector<Connection> readers,
+              std::size_t settle_runs)
+      : path_(std::move(path)),
+        lock_(std::move(lock)),
+        writer_(std::move(writer)),
+        settler_(writer_),
+        settle_runs_(settle_runs),
+        readers_(std::move(readers)) {
     // In place of SQLite's own checkpoints.
     sqlite3_wal_hook(
         writer_.raw(),
@@ -67,57 +86,73 @@ class SqliteStore final : public Store {
         },
         &log_pages_);
   }
+  // Brings back what is not settled, and moves what an older build kept.
+  absl::Status start();
 
   absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now) override;
-  absl::Status put_job(const std::string&, const JobSpec&) override { return absl::UnimplementedError("put_job"); }
-  absl::StatusOr<Maintenance> maintain(Nanos, bool) override { return Maintenance{}; }
-  absl::Status summarize(const SummaryRequest& request, Pieces& pieces) override;
-  absl::StatusOr<Nanos> complete_since(const std::string&) override { return std::numeric_limits<Nanos>::min(); }
-  absl::StatusOr<std::vector<std::string>> verify(std::size_t) override { return std::vector<std::string>(); }
+  absl::Status put_job(const std::string& name, const JobSpec& spec) override;
+  absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) override;
   absl::StatusOr<std::optional<Run>> run(const Uuid& id) override;
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
                                std::size_t limit) override;
   absl::Status scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) override;
+  absl::Status summarize(const SummaryRequest& request, Pieces& pieces) override;
   absl::StatusOr<std::vector<JobHead>> jobs(const std::string& name) override;
+  absl::StatusOr<Nanos> complete_since(const std::string& job) override;
   absl::Status ready() override;
+  absl::StatusOr<std::vector<std::string>> verify(std::size_t differences_max) override;
 
  private:
-  using Keys = std::map<std::string, std::int64_t, std::less<>>;
+  // What a commit is about to change.
+  struct Staged {
+    std::vector<Applied> applied;
+    std::vector<RecentPtr> runs;                                     // as they will be
+    absl::flat_hash_map<Uuid, std::size_t, sqlite::UuidHash> by_id;  // of those
+    bool withdrawn = false;                                          // runs have left the tables, to be in the tail
+  };
+  absl::Status stage_all(std::vector<Run> runs, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<Applied> stage(Run run, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<Applied> stage_settled(Run run, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
+  void put(Run run, Nanos now, std::int64_t open_key, Staged& staged) KLEPTO_REQUIRES(writing_);
 
-  // The parts of commit(), inside a transaction.
-  absl::Status apply_all(const std::vector<Run>& runs, std::vector<Applied>& applied) KLEPTO_REQUIRES(writing_);
-  absl::StatusOr<Applied> apply(const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
-  absl::Status insert(const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
-  absl::StatusOr<Judgement> judge_stored(const Snapshot& snapshot, std::int64_t& key) KLEPTO_REQUIRES(writing_);
-  absl::Status update_snapshot(std::int64_t key, const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
-  absl::Status update_annotations(std::int64_t key, const Snapshot& snapshot) KLEPTO_REQUIRES(writing_);
-  absl::StatusOr<std::int64_t> key_of_job(const std::string& name) KLEPTO_REQUIRES(writing_);
-
-  // Runs `body` in a transaction, keeps what came of it for ready(), and ends the store on what must not be
-  // tried again.
-  absl::Status write(absl::FunctionRef<absl::Status()> body) KLEPTO_REQUIRES(writing_);
+  using Body = absl::FunctionRef<absl::Status()>;
+  using Publish = absl::FunctionRef<void()>;
+  // Runs `body` in a transaction and then `publish` under the tail's lock; `together`: no reader may see the one
+  // without the other. Keeps what came of it for ready(), and ends the store on what must not be tried again.
+  absl::Status write(Body body, Publish publish, bool together) KLEPTO_REQUIRES(writing_);
+  absl::Status write(Body body) KLEPTO_REQUIRES(writing_);
+  absl::Status end_transaction(absl::Status status) KLEPTO_REQUIRES(writing_);
   absl::Status roll_back(absl::Status cause) KLEPTO_REQUIRES(writing_);
   void give_up(const absl::Status& cause) KLEPTO_REQUIRES(writing_);
   void checkpoint() KLEPTO_REQUIRES(writing_);
   absl::Status probe();
+  absl::Status settle() KLEPTO_REQUIRES(writing_);
+  void settle_if_due() KLEPTO_REQUIRES(writing_);
+  absl::Status read_specs() KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<bool> expire(Nanos now, Maintenance& done) KLEPTO_REQUIRES(writing_);
 
-  using Visit = absl::FunctionRef<bool(Run&&)>;
-  // Calls `visit` with the runs of the filter in order until it returns false. Damage costs the runs it hits and no
-  // other, as far as the file can be read at all.
-  absl::Status walk(const RunFilter& filter, const std::optional<RunCursor>& after, Visit visit);
-  absl::Status walk_rows(Connection& reader, const RunFilter& filter, std::optional<RunCursor>& last, Visit visit,
-                         bool& corrupt);
-  absl::Status walk_piecemeal(Connection& reader, const RunFilter& filter, const std::optional<RunCursor>& after,
-                              Visit visit);
-  void leave_out(std::string_view id, const absl::Status& why);
+  absl::Status add_rollups(View& view, const SummaryRequest& request, const Stretch& stretch, Pieces& pieces);
+  static absl::StatusOr<bool> is_open(View& view, std::int64_t job);
+  void leave_out(std::string_view what, const absl::Status& why);
   std::string doing(std::string_view what) const { return absl::StrCat(absl_view(what), " sqlite ", path_); }
 
   const std::string path_;
   const sqlite::FileLock lock_;  // let go last
   Mutex writing_;
   Connection writer_ KLEPTO_GUARDED_BY(writing_);
-  Keys job_keys_ KLEPTO_GUARDED_BY(writing_);      // of committed jobs, and of those of the open transaction
-  int log_pages_ KLEPTO_GUARDED_BY(writing_) = 0;  // length of the log after the last commit
+  sqlite::Settler settler_ KLEPTO_GUARDED_BY(writing_);
+  const std::size_t settle_runs_;
+  std::size_t settle_at_ KLEPTO_GUARDED_BY(writing_) = settle_runs_;     // length of the tail
+  std::int64_t ids_end_ KLEPTO_GUARDED_BY(writing_) = 0;                 // above all keys of settled ids
+  std::map<std::string, JobSpec> retained_ KLEPTO_GUARDED_BY(writing_);  // jobs whose runs expire
+  Nanos expired_at_ KLEPTO_GUARDED_BY(writing_) = 0;                     // when all of them were last looked at
+  bool expiry_due_ KLEPTO_GUARDED_BY(writing_) = true;                   // something came in since
+  int log_pages_ KLEPTO_GUARDED_BY(writing_) = 0;                        // length of the log after the last commit
+
+  // Changed under both locks, so that the committer reads it under writing_ alone.
+  SharedMutex tail_mutex_;
+  Tail tail_;
+
   sqlite::Health health_;
   sqlite::DamagedRows damaged_rows_;
   ReaderPool readers_;
@@ -131,7 +166,7 @@ absl::Status SqliteStore::ready() {
     if (absl::Status status = probe(); !status.ok()) return status;
   }
   ReaderPool::Lease reader = readers_.borrow();
-  return within(doing("read"), reader->value("SELECT count(*) FROM (SELECT 1 FROM runs LIMIT 1)").status());
+  return within(doing("read"), reader->value("SELECT count(*) FROM (SELECT 1 FROM chunks LIMIT 1)").status());
 }
 
 absl::Status SqliteStore::probe() {
@@ -143,22 +178,117 @@ absl::Status SqliteStore::probe() {
   return within(doing("write to"), write([&]() KLEPTO_REQUIRES(writing_) { return writer_.exec(touch.c_str()); }));
 }
 
-absl::StatusOr<std::vector<Applied>> SqliteStore::commit(std::vector<Run> snapshots, Nanos) {
-  std::vector<Applied> applied;
-  if (snapshots.empty()) return applied;
-  applied.reserve(snapshots.size());
+absl::StatusOr<std::vector<Applied>> SqliteStore::commit(std::vector<Run> runs, Nanos now) {
+  Staged staged;
+  if (runs.empty()) return staged.applied;
   const Lock lock(writing_);
   if (absl::Status status = health_.ended(); !status.ok()) return status;
-  const absl::Status status =
-      within(doing("commit to"), write([&]() KLEPTO_REQUIRES(writing_) { return apply_all(snapshots, applied); }));
-  if (!status.ok()) return status;
+  absl::Status status = writer_.exec("BEGIN IMMEDIATE");
+  if (status.ok()) status = stage_all(std::move(runs), now, staged);
+  if (status.ok()) status = settler_.append(staged.runs);
+  const auto publish = [&]() KLEPTO_REQUIRES(writing_) {
+    for (RecentPtr& each : staged.runs) tail_.put(std::move(each));
+  };
+  if (staged.withdrawn) {
+    const ExclusiveLock exclusive(tail_mutex_);
+    status = end_transaction(std::move(status));
+    if (status.ok()) publish();
+  } else {
+    status = end_transaction(std::move(status));
+    const ExclusiveLock exclusive(tail_mutex_);
+    if (status.ok()) publish();
+  }
+  if (!status.ok()) return within(doing("commit to"), status);
+  settle_if_due();
   checkpoint();
-  return applied;
+  return std::move(staged.applied);
 }
 
-absl::Status SqliteStore::write(absl::FunctionRef<absl::Status()> body) {
+absl::Status SqliteStore::stage_all(std::vector<Run> runs, Nanos now, Staged& staged) {
+  staged.applied.reserve(runs.size());
+  for (Run& run : runs) {
+    const absl::StatusOr<Applied> one = stage(std::move(run), now, staged);
+    if (!one.ok()) return one.status();
+    staged.applied.push_back(*one);
+  }
+  return absl::OkStatus();
+}
+
+// Against what this commit made of the run, else what is in the tail, else in the tables.
+absl::StatusOr<Applied> SqliteStore::stage(Run run, Nanos now, Staged& staged) {
+  const Recent* known = nullptr;
+  if (const auto found = staged.by_id.find(run.id); found != staged.by_id.end()) {
+    known = staged.runs[found->second].get();
+  } else {
+    known = tail_.find(run.id);
+  }
+  if (known == nullptr) return stage_settled(std::move(run), now, staged);
+  const Judgement judgement = judge(run, known->run);
+  if (judgement.applied != Applied::kAccepted) return judgement.applied;
+  put(merged(std::move(run), known->run, judgement), now, known->open_key, staged);
+  return Applied::kAccepted;
+}
+
+absl::StatusOr<Applied> SqliteStore::stage_settled(Run run, Nanos now, Staged& staged) {
+  if (sqlite::key_of(run.id) >= ids_end_) {
+    put(std::move(run), now, 0, staged);
+    return Applied::kAccepted;
+  }
+  const auto found = settler_.settled().find(run.id);
+  if (absl::IsUnknown(
+          found.status())) {  // it is there, but what it says is lost: to take it again would count it twice
+    leave_out(run.id.text(), found.status());
+    return Applied::kDuplicate;
+  }
+  if (!found.ok()) return found.status();
+  if (!*found) {
+    put(std::move(run), now, 0, staged);
+    return Applied::kAccepted;
+  }
+  const Settled::Found& stored = **found;
+  if (stored.gone) return Applied::kDuplicate;
+  const Judgement judgement = judge(run, stored.run);
+  if (judgement.applied != Applied::kAccepted) return judgement.applied;
+  if (!stored.place.is_open()) {
+    if (absl::Status status = settler_.withdraw(stored); !status.ok()) return status;
+    staged.withdrawn = true;
+  }
+  put(merged(std::move(run), stored.run, judgement), now, stored.place.is_open() ? stored.place.open_key() : 0, staged);
+  return Applied::kAccepted;
+}
+
+void SqliteStore::put(Run run, Nanos now, std::int64_t open_key, Staged& staged) {
+  auto recent = std::make_shared<const Recent>(Recent{std::move(run), now, open_key});
+  const auto [known, added] = staged.by_id.try_emplace(recent->run.id, staged.runs.size());
+  if (added) {
+    staged.runs.push_back(std::move(recent));
+  } else {
+    staged.runs[known->second] = std::move(recent);
+  }
+}
+
+absl::Status SqliteStore::write(Body body, Publish publish, bool together) {
   absl::Status status = writer_.exec("BEGIN IMMEDIATE");
   if (status.ok()) status = body();
+  if (!together) {
+    status = end_transaction(std::move(status));
+    const ExclusiveLock exclusive(tail_mutex_);
+    if (status.ok()) publish();
+    return status;
+  }
+  const ExclusiveLock exclusive(tail_mutex_);
+  status = end_transaction(std::move(status));
+  if (status.ok()) publish();
+  return status;
+}
+
+absl::Status SqliteStore::write(Body body) {
+  absl::Status status = writer_.exec("BEGIN IMMEDIATE");
+  if (status.ok()) status = body();
+  return end_transaction(std::move(status));
+}
+
+absl::Status SqliteStore::end_transaction(absl::Status status) {
   if (status.ok()) status = writer_.exec("COMMIT");
   if (!status.ok()) status = roll_back(std::move(status));
   health_.note(status);
@@ -166,7 +296,7 @@ absl::Status SqliteStore::write(absl::FunctionRef<absl::Status()> body) {
 }
 
 absl::Status SqliteStore::roll_back(absl::Status cause) {
-  job_keys_.clear();  // some may be of jobs that are gone now
+  settler_.reset();  // some jobs may be gone now
   if (sqlite3_get_autocommit(writer_.raw()) == 0) {
     const absl::Status undone = writer_.exec("ROLLBACK");
     if (!undone.ok() && sqlite3_get_autocommit(writer_.raw()) == 0) {
@@ -194,235 +324,384 @@ void SqliteStore::checkpoint() {
   if (!status.ok() && !absl::IsUnavailable(status)) give_up(status);
 }
 
-absl::Status SqliteStore::apply_all(const std::vector<Run>& runs, std::vector<Applied>& applied) {
-  for (const Run& run : runs) {
-    const absl::StatusOr<Applied> one = apply(Snapshot{run});
-    if (!one.ok()) return one.status();
-    applied.push_back(*one);
+absl::Status SqliteStore::settle() {
+  std::int64_t end = ids_end_;
+  for (const auto& [id, recent] : tail_.all()) end = std::max(end, sqlite::key_of(id) + 1);
+  const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) { return settler_.settle(tail_); },
+                                    [&]() KLEPTO_REQUIRES(writing_) { tail_.clear(); }, true);
+  if (!status.ok()) return status;
+  ids_end_ = end;
+  settle_at_ = settle_runs_;
+  expiry_due_ = true;
+  return status;
+}
+
+// What was committed stays committed where this fails: it is tried again when the tail has grown on.
+void SqliteStore::settle_if_due() {
+  if (tail_.size() < settle_at_) return;
+  const absl::Status status = settle();
+  if (status.ok()) return;
+  settle_at_ = tail_.size() + settle_runs_ / 4;
+  log_error(within(doing("settle the last commits of"), status).ToString());
+}
+
+absl::Status SqliteStore::put_job(const std::string& name, const JobSpec& spec) {
+  const std::string bytes = wire::encode_job_spec(spec);
+  const Lock lock(writing_);
+  if (absl::Status status = health_.ended(); !status.ok()) return status;
+  const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
+    const absl::StatusOr<std::int64_t> key = settler_.key_of_job(name);
+    if (!key.ok()) return key.status();
+    return writer_.run("UPDATE jobs SET spec = ?2 WHERE key = ?1", *key, std::string_view(bytes));
+  });
+  if (!status.ok()) return within(doing("commit to"), status);
+  if (spec.retention_days == 0) {
+    retained_.erase(name);
+  } else {
+    retained_[name] = spec;
   }
+  expiry_due_ = true;
   return absl::OkStatus();
 }
 
-absl::StatusOr<Applied> SqliteStore::apply(const Snapshot& snapshot) {
-  std::int64_t key = 0;
-  const absl::StatusOr<Judgement> judgement = judge_stored(snapshot, key);
-  if (!judgement.ok()) return judgement.status();
-  absl::Status status;
-  if (key == 0) {
-    status = insert(snapshot);
-  } else {
-    if (judgement->snapshot) status = update_snapshot(key, snapshot);
-    if (judgement->annotations && status.ok()) status = update_annotations(key, snapshot);
+absl::StatusOr<Maintenance> SqliteStore::maintain(Nanos now, bool idle) {
+  Maintenance done;
+  const Lock lock(writing_);
+  if (absl::Status status = health_.ended(); !status.ok()) return status;
+  const bool aged = tail_.size() != 0 && !retained_.empty() && now - tail_.committed_at() >= stats::kDay;
+  if (aged || (idle && tail_.size() >= kIdleRuns)) {
+    if (absl::Status status = settle(); !status.ok()) return within(doing("settle the last commits of"), status);
+    ::malloc_trim(0);
   }
+  const bool again = expiry_due_ || now < expired_at_ || now - expired_at_ >= kExpiryInterval;
+  if (again) {
+    const absl::StatusOr<bool> more = expire(now, done);
+    if (!more.ok()) return within(doing("expire runs of"), more.status());
+    done.more = *more;
+    if (!*more) {
+      expired_at_ = now;
+      expiry_due_ = false;
+    }
+  }
+  checkpoint();
+  return done;
+}
+
+// One slice.
+absl::StatusOr<bool> SqliteStore::expire(Nanos now, Maintenance& done) {
+  for (const auto& [job, spec] : retained_) {
+    bool more = false;
+    const std::uint64_t before = done.expired;
+    const absl::Status status = write([&, &name = job, &its = spec]() KLEPTO_REQUIRES(writing_) -> absl::Status {
+      const absl::StatusOr<bool> left =
+          settler_.expire(name, expiry_horizon(its, now), now + kIdsOutlive, kSliceChunks, done.expired);
+      if (left.ok()) more = *left;
+      return left.status();
+    });
+    if (!status.ok()) return status;
+    if (more || done.expired != before) return true;
+  }
+  bool more = false;
+  const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
+    const absl::StatusOr<bool> left = settler_.forget(now, kSliceChunks);
+    if (left.ok()) more = *left;
+    return left.status();
+  });
   if (!status.ok()) return status;
-  return judgement->applied;
+  return more;
 }
 
-// What the snapshot does to the run of its id, and the key of that; 0 if there is none.
-absl::StatusOr<Judgement> SqliteStore::judge_stored(const Snapshot& snapshot, std::int64_t& key) {
-  const auto statement = writer_.prepare(
-      "SELECT runs.key, jobs.name = ?2, started_at, rank, revision, bytes, annotated, annotations"
-      " FROM runs JOIN jobs ON jobs.key = runs.job WHERE id = ?1");
-  if (!statement.ok()) return statement.status();
-  Execution stored(*statement);
-  stored.bind_blob(1, snapshot.run.id.view()).bind_text(2, snapshot.run.job);
-  if (!stored.next()) {
-    if (!stored.status().ok()) return stored.status();
-    return Judgement{Applied::kAccepted, true, true};
+absl::Status SqliteStore::read_specs() {
+  Execution rows(writer_.prepare("SELECT name, spec FROM jobs WHERE spec != x''"));
+  while (rows.next()) {
+    const absl::StatusOr<JobSpec> spec = wire::decode_job_spec(rows.blob(1));
+    if (spec.ok() && spec->retention_days != 0) retained_.emplace(rows.text(0), *spec);
   }
-  key = stored.integer(0);
-  absl::StatusOr<Run> run = wire::decode_run(stored.blob(5));
-  if (!run.ok()) return run.status();
-  absl::StatusOr<Annotations> annotations = wire::decode_annotations(stored.blob(7));
-  if (!annotations.ok()) return annotations.status();
-  run->annotations = *std::move(annotations);
-  if (stored.integer(1) == 0) return Judgement{Applied::kOtherJob};
-  return judge(snapshot.run, *run);
+  return rows.status();
 }
 
-absl::Status SqliteStore::insert(const Snapshot& snapshot) {
-  const Run& run = snapshot.run;
-  const absl::StatusOr<std::int64_t> job = key_of_job(run.job);
-  if (!job.ok()) return job.status();
-  const auto statement = writer_.prepare(
-      "INSERT INTO runs(id, job, started_at, state, rank, revision, bytes, annotated, annotations)"
-      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
-  if (!statement.ok()) return statement.status();
-  Execution insert(*statement);
-  insert.bind_blob(1, run.id.view()).bind(2, *job).bind(3, run.started_at);
-  insert.bind(4, static_cast<int>(run.state)).bind(5, rank(run));
-  insert.bind(6, static_cast<std::int64_t>(run.revision)).bind_blob(7, snapshot.bytes);
-  insert.bind(8, static_cast<std::int64_t>(run.annotations.revision)).bind_blob(9, snapshot.annotation_bytes);
-  return insert.run();
+absl::Status SqliteStore::start() {
+  const Lock lock(writing_);
+  {
+    Execution last(writer_.prepare("SELECT max(key) FROM ids"));
+    if (last.next()) ids_end_ = last.integer(0) + 1;
+    if (!last.status().ok()) return last.status();
+  }
+  if (absl::Status status = read_specs(); !status.ok()) return status;
+  const auto damage = [&](std::string_view what, const absl::Status& why) { leave_out(what, why); };
+  absl::Status status =
+      settler_.load(damage, [&](RecentPtr recent) KLEPTO_REQUIRES(writing_) { tail_.put(std::move(recent)); });
+  if (!status.ok()) return status;
+  sqlite::Migration migration(writer_, settler_);
+  for (;;) {
+    std::vector<RecentPtr> moved;
+    status = write([&]() { return migration.move_some(moved); },
+                   [&]() KLEPTO_REQUIRES(writing_) {
+                     for (RecentPtr& each : moved) tail_.put(std::move(each));
+                   },
+                   false);
+    if (!status.ok()) return status;
+    if (moved.empty()) break;
+    settle_if_due();
+    checkpoint();
+  }
+  if (migration.moved() == 0) return absl::OkStatus();
+  log_info(absl::StrCat("moved ", migration.moved(), " runs of an older build into the tables of this one"));
+  return settle();
 }
 
-absl::Status SqliteStore::update_snapshot(std::int64_t key, const Snapshot& snapshot) {
-  const Run& run = snapshot.run;
-  const auto statement =
-      writer_.prepare("UPDATE runs SET state = ?2, rank = ?3, revision = ?4, bytes = ?5 WHERE key = ?1");
-  if (!statement.ok()) return statement.status();
-  Execution update(*statement);
-  update.bind(1, key).bind(2, static_cast<int>(run.state)).bind(3, rank(run));
-  update.bind(4, static_cast<std::int64_t>(run.revision)).bind_blob(5, snapshot.bytes);
-  return update.run();
-}
-
-absl::Status SqliteStore::update_annotations(std::int64_t key, const Snapshot& snapshot) {
-  const auto statement = writer_.prepare("UPDATE runs SET annotated = ?2, annotations = ?3 WHERE key = ?1");
-  if (!statement.ok()) return statement.status();
-  Execution update(*statement);
-  update.bind(1, key).bind(2, static_cast<std::int64_t>(snapshot.run.annotations.revision));
-  update.bind_blob(3, snapshot.annotation_bytes);
-  return update.run();
-}
-
-absl::StatusOr<std::int64_t> SqliteStore::key_of_job(const std::string& name) {
-  if (const auto known = job_keys_.find(name); known != job_keys_.end()) return known->second;
-  const auto find = writer_.prepare("SELECT key FROM jobs WHERE name = ?1");
-  if (!find.ok()) return find.status();
-  Execution found(*find);
-  if (found.bind_text(1, name).next()) return job_keys_[name] = found.integer(0);
-  if (!found.status().ok()) return found.status();
-  const auto add = writer_.prepare("INSERT INTO jobs(name) VALUES(?1)");
-  if (!add.ok()) return add.status();
-  if (absl::Status status = Execution(*add).bind_text(1, name).run(); !status.ok()) return status;
-  return job_keys_[name] = sqlite3_last_insert_rowid(writer_.raw());
+void SqliteStore::leave_out(std::string_view what, const absl::Status& why) {
+  if (!damaged_rows_.first_sight(what)) return;
+  log_error(absl::StrCat(absl_view(what), " is left out of answers: ", within(doing("read"), why).message()));
 }
 
 absl::StatusOr<std::optional<Run>> SqliteStore::run(const Uuid& id) {
-  ReaderPool::Lease reader = readers_.borrow();
-  const auto statement = reader->prepare(kRunById);
-  if (!statement.ok()) return within(doing("read"), statement.status());
-  Execution query(*statement);
-  if (!query.bind_blob(1, id.view()).next()) {
-    if (query.corrupt()) return within(doing("read"), absl::UnknownError(query.status().message()));
-    if (!query.status().ok()) return within(doing("read"), query.status());
-    return std::optional<Run>();
+  View view(readers_);
+  {
+    const SharedLock shared(tail_mutex_);
+    if (const Recent* const recent = tail_.find(id)) return std::optional<Run>(recent->run);
+    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
   }
-  absl::StatusOr<Run> run = run_of(query);
-  if (!run.ok()) return within(doing("read"), absl::UnknownError(run.status().message()));
-  return std::optional<Run>(*std::move(run));
-}
-
-void SqliteStore::leave_out(std::string_view id, const absl::Status& why) {
-  if (!damaged_rows_.first_sight(id)) return;
-  const auto known = Uuid::from_bytes(id);
-  log_error(absl::StrCat("the run ", known ? known->text() : "of an id that is damaged, too,",
-                         " is left out of answers: ", within(doing("read"), why).message()));
-}
-
-absl::Status SqliteStore::walk(const RunFilter& filter, const std::optional<RunCursor>& after, Visit visit) {
-  ReaderPool::Lease reader = readers_.borrow();
-  std::optional<RunCursor> last = after;
-  bool corrupt = false;
-  absl::Status status = walk_rows(*reader, filter, last, visit, corrupt);
-  if (corrupt) status = walk_piecemeal(*reader, filter, last, visit);
-  return within(doing("read"), status);
-}
-
-// The whole answer as one query. `last`: where it is to begin, and how far it came. `corrupt`: a damaged page ended it.
-absl::Status SqliteStore::walk_rows(Connection& reader, const RunFilter& filter, std::optional<RunCursor>& last,
-                                    Visit visit, bool& corrupt) {
-  const auto statement = reader.prepare(sqlite::select_sql(filter));
-  if (!statement.ok()) return statement.status();
-  Execution query(*statement);
-  const std::optional<RunCursor> after = last;
-  sqlite::bind_select(query, filter, after);
-  while (query.next()) {
-    absl::StatusOr<Run> run = run_of(query);
-    if (!run.ok()) {
-      leave_out(query.blob(2), run.status());
-      continue;
-    }
-    last = RunCursor{run->started_at, run->id};
-    if (matches(filter, *run) && !visit(*std::move(run))) break;
-  }
-  corrupt = query.corrupt();
-  return query.status();
-}
-
-// What a damaged page leaves of the answer: the runs that the index names, each looked for by itself.
-absl::Status SqliteStore::walk_piecemeal(Connection& reader, const RunFilter& filter,
-                                         const std::optional<RunCursor>& after, Visit visit) {
-  const auto names = reader.prepare(sqlite::kSelectIds);
-  if (!names.ok()) return names.status();
-  const auto by_id = reader.prepare(kRunById);
-  if (!by_id.ok()) return by_id.status();
-  Execution query(*names);
-  sqlite::bind_range(query, filter, after);
-  while (query.next()) {
-    Execution one(*by_id);
-    one.bind_blob(1, query.blob(0));
-    const bool there = one.next();
-    if (!there && !one.corrupt() && !one.status().ok()) return one.status();
-    absl::StatusOr<Run> run = there ? run_of(one) : absl::DataLossError("the page that holds it is damaged");
-    if (!run.ok()) {
-      leave_out(query.blob(0), run.status());
-    } else if (matches(filter, *run) && !visit(*std::move(run))) {
-      break;
-    }
-  }
-  return query.status();
+  auto found = view.settled.find(id);
+  if (!found.ok()) return within(doing("read"), found.status());
+  if (!*found || (*found)->gone) return std::optional<Run>();
+  return std::optional<Run>(std::move((*found)->run));
 }
 
 absl::StatusOr<RunPage> SqliteStore::runs(const RunFilter& filter, const std::optional<RunCursor>& after,
                                           std::size_t limit) {
   if (limit == 0) return absl::InvalidArgumentError("limit is 0; a page has at least one run");
-  RunPage page;
-  const absl::Status status = walk(filter, after, [&](Run&& run) {
-    if (page.runs.size() == limit) {
-      page.next = RunCursor{page.runs.back().started_at, page.runs.back().id};
-      return false;
+  View view(readers_);
+  std::vector<RecentPtr> recent;
+  {
+    const SharedLock shared(tail_mutex_);
+    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
+    const auto take = [&](const RecentPtr& each) {
+      if (sqlite::behind(each->run, after) && matches(filter, each->run)) recent.push_back(each);
+    };
+    if (filter.job.empty()) {
+      for (const auto& [id, each] : tail_.all()) take(each);
+    } else if (const Tail::OfJob* const of_job = tail_.of_job(filter.job)) {
+      for (auto at = of_job->rbegin(); at != of_job->rend() && recent.size() <= limit; ++at) take(at->second);
     }
-    page.runs.push_back(std::move(run));
-    return true;
-  });
-  if (!status.ok()) return status;
+  }
+  const auto damage = [&](std::string_view what, const absl::Status& why) { leave_out(what, why); };
+  auto settled = view.settled.newest(filter, after, limit + 1, view.hidden, damage);
+  if (!settled.ok()) return within(doing("read"), settled.status());
+  const auto order = [](const RecentPtr& a, const RecentPtr& b) { return sqlite::newer(a->run, b->run); };
+  const std::size_t kept = std::min(recent.size(), limit + 1);
+  std::partial_sort(recent.begin(), recent.begin() + static_cast<std::ptrdiff_t>(kept), recent.end(), order);
+  std::vector<Run> all = *std::move(settled);
+  for (std::size_t i = 0; i < kept; ++i) all.push_back(recent[i]->run);
+  std::ranges::sort(all, sqlite::newer);
+  RunPage page;
+  if (all.size() > limit) {
+    all.resize(limit);
+    page.next = RunCursor{all.back().started_at, all.back().id};
+  }
+  page.runs = std::move(all);
   return page;
 }
 
 absl::Status SqliteStore::scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) {
-  return walk(filter, std::nullopt, [&](Run&& run) {
-    visit(run);
-    return true;
-  });
+  View view(readers_);
+  std::vector<RecentPtr> recent;
+  {
+    const SharedLock shared(tail_mutex_);
+    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
+    if (filter.job.empty()) {
+      for (const auto& [id, each] : tail_.all()) recent.push_back(each);
+    } else if (const Tail::OfJob* const of_job = tail_.of_job(filter.job)) {
+      for (const auto& [position, each] : *of_job) recent.push_back(each);
+    }
+  }
+  for (const RecentPtr& each : recent) {
+    if (matches(filter, each->run)) visit(each->run);
+  }
+  const auto damage = [&](std::string_view what, const absl::Status& why) { leave_out(what, why); };
+  return within(doing("read"),
+                view.settled.scan(filter, view.hidden, false, damage, [&](Run&& run, bool) { visit(run); }));
 }
 
-absl::Status SqliteStore::summarize(const SummaryRequest& request, Pieces& pieces) {
-  for (const Stretch& stretch : request.stretches) {
-    RunFilter filter;
-    filter.job = request.job;
+absl::Status SqliteStore::add_rollups(View& view, const SummaryRequest& request, const Stretch& stretch,
+                                      Pieces& pieces) {
+  using By = Stretch::By;
+  using stats::Resolution;
+  const auto damage = [&](std::string_view what, const absl::Status& why) { leave_out(what, why); };
+  if (stretch.by == By::kRuns || stretch.by == By::kHour) {
+    RunFilter filter{.job = request.job,
+                     .states = {State::kSucceeded, State::kFailed, State::kCanceled, State::kCrashed}};
     filter.since = stretch.since;
-    if (stretch.by != Stretch::By::kAll) filter.until = stretch.until;
-    const absl::Status status = scan(filter, [&](const Run& run) {
-      if (terminal(run.state)) pieces.run(run);
-    });
-    if (!status.ok()) return status;
+    filter.until = stretch.until;
+    const absl::Status status = view.settled.scan(filter, view.hidden, stretch.by == By::kHour, damage,
+                                                  [&](Run&& run, bool) { pieces.run(run); });
+    if (!status.ok() || stretch.by == By::kRuns) return status;
+  }
+  std::map<std::int64_t, std::string> names;
+  Execution rows(view.reader->prepare("SELECT key, name FROM jobs WHERE name = ?1 OR ?1 = ''"));
+  rows.bind_text(1, request.job);
+  while (rows.next()) names.emplace(rows.integer(0), rows.text(1));
+  if (!rows.status().ok()) return rows.status();
+  std::vector<std::pair<stats::Series, std::int64_t>> series = {{stats::Series{}, sqlite::kDurations}};
+  if (!request.series.durations()) {
+    Execution key(view.reader->prepare("SELECT key FROM series WHERE name = ?1"));
+    const std::string name = text_of(request.series);
+    if (key.bind_text(1, name).next()) series.emplace_back(request.series, key.integer(0));
+    if (!key.status().ok()) return key.status();
+  }
+  const Resolution resolution = stretch.by == By::kAll    ? Resolution::kAll
+                                : stretch.by == By::kHour ? Resolution::kHour
+                                                          : Resolution::kDay;
+  const bool at_once = request.job.empty() && stretch.by == By::kAll;  // else a job's rows lie together
+  for (const auto& [of, series_key] : series) {
+    const auto visit = [&, &its = of](const sqlite::RollupKey& key, std::string_view bytes) -> absl::Status {
+      const absl::StatusOr<stats::Rollup> rollup = wire::decode_rollup(bytes);
+      const auto name = names.find(key.job);
+      if (!rollup.ok()) return rollup.status();
+      if (name != names.end()) pieces.rollup(name->second, key.start, its, *rollup);
+      return absl::OkStatus();
+    };
+    if (at_once) {
+      const absl::Status status = sqlite::read_rollups(*view.reader, {resolution, series_key, 0, 0}, 1, visit);
+      if (!status.ok()) return status;
+      continue;
+    }
+    for (const auto& [job, name] : names) {
+      const absl::Status status =
+          sqlite::read_rollups(*view.reader, {resolution, series_key, job, stretch.since}, stretch.until, visit);
+      if (!status.ok()) return status;
+    }
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<JobHead>> SqliteStore::jobs(const std::string& only) {
-  std::vector<JobHead> heads;
+absl::Status SqliteStore::summarize(const SummaryRequest& request, Pieces& pieces) {
+  View view(readers_);
   {
-    ReaderPool::Lease reader = readers_.borrow();
-    const auto statement = reader->prepare("SELECT name FROM jobs ORDER BY name");
-    if (!statement.ok()) return within(doing("read"), statement.status());
-    Execution query(*statement);
-    while (query.next()) {
-      if (only.empty() || only == query.text(0)) heads.push_back({std::string(query.text(0)), {}});
+    const SharedLock shared(tail_mutex_);
+    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
+    const auto add = [&](const Run& run) {
+      if (!terminal(run.state)) return;
+      for (const Stretch& stretch : request.stretches) {
+        const bool in = run.started_at >= stretch.since && run.started_at < stretch.until;
+        if (in || stretch.by == Stretch::By::kAll) pieces.run(run);
+      }
+    };
+    if (request.job.empty()) {
+      for (const auto& [id, recent] : tail_.all()) add(recent->run);
+    } else if (const Tail::OfJob* const of_job = tail_.of_job(request.job)) {
+      for (const auto& [position, recent] : *of_job) add(recent->run);
     }
-    if (!query.status().ok()) return within(doing("read"), query.status());
   }
-  for (JobHead& head : heads) {
-    const absl::Status status = scan({.job = head.name}, [&head](const Run& run) {
-      if (!head.last_run) head.last_run = without_steps(run);
-      if (!head.last_verdict && is_verdict(run.state)) head.last_verdict = run.state;
-      head.running = head.running || !terminal(run.state);
-    });
-    if (!status.ok()) return status;
+  for (const Stretch& stretch : request.stretches) {
+    if (absl::Status status = add_rollups(view, request, stretch, pieces); !status.ok())
+      return within(doing("read"), status);
   }
-  return heads;
+  return absl::OkStatus();
+}
+
+// What the tail says of a job.
+struct TailHead {
+  RecentPtr newest, verdict;
+  bool running = false;
+  std::set<Uuid> no_verdicts;  // ended, and say nothing of how the job fares
+};
+
+TailHead tail_head(const Tail::OfJob& of_job) {
+  TailHead head;
+  for (auto at = of_job.rbegin(); at != of_job.rend(); ++at) {
+    const Run& run = at->second->run;
+    if (head.newest == nullptr) head.newest = at->second;
+    if (head.verdict == nullptr && is_verdict(run.state)) head.verdict = at->second;
+    if (run.state == State::kCanceled) head.no_verdicts.insert(run.id);
+    head.running = head.running || !terminal(run.state);
+  }
+  return head;
+}
+
+absl::StatusOr<std::vector<JobHead>> SqliteStore::jobs(const std::string& only) {
+  View view(readers_);
+  std::map<std::string, TailHead> tails;
+  {
+    const SharedLock shared(tail_mutex_);
+    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
+    for (const auto& [job, of_job] : tail_.jobs()) {
+      if (only.empty() || only == job) tails.emplace(job, tail_head(of_job));
+    }
+  }
+  std::map<std::string, JobHead> heads;
+  std::vector<std::string> verdicts_to_find;
+  {
+    Execution rows(
+        view.reader->prepare("SELECT name, spec, last_run, verdict, verdict_at, verdict_id, key FROM jobs"
+                             " WHERE name = ?1 OR ?1 = ''"));
+    rows.bind_text(1, only);
+    while (rows.next()) {
+      JobHead& head = heads[std::string(rows.text(0))];
+      const auto tail = tails.find(std::string(rows.text(0)));
+      const absl::StatusOr<JobSpec> spec = wire::decode_job_spec(rows.blob(1));
+      if (spec.ok()) head.spec = *spec;
+      if (absl::StatusOr<Run> last = wire::decode_run(rows.blob(2)); last.ok()) head.last_run = *std::move(last);
+      if (rows.integer(3) != 0) head.last_verdict = static_cast<State>(rows.integer(3));
+      if (absl::StatusOr<bool> open = is_open(view, rows.integer(6)); open.ok()) {
+        head.running = *open;
+      } else {
+        return within(doing("read"), open.status());
+      }
+      if (tail == tails.end()) continue;
+      const Uuid verdict_id = Uuid::from_bytes(rows.blob(5)).value_or(Uuid{});
+      const Recent* const recent = tail->second.verdict.get();
+      const Tail::Position at(rows.integer(4), verdict_id);
+      if (recent != nullptr && Tail::Position(recent->run.started_at, recent->run.id) >= at) {
+        head.last_verdict = recent->run.state;
+      } else if (tail->second.no_verdicts.contains(verdict_id)) {
+        verdicts_to_find.emplace_back(rows.text(0));
+      }
+    }
+    if (!rows.status().ok()) return within(doing("read"), rows.status());
+  }
+  for (const auto& [name, tail] : tails) {
+    JobHead& head = heads[name];
+    const Run& newest = tail.newest->run;
+    if (!head.last_run || !sqlite::newer(*head.last_run, newest)) head.last_run = without_steps(newest);
+    if (!head.last_verdict && tail.verdict != nullptr) head.last_verdict = tail.verdict->run.state;
+    head.running = head.running || tail.running;
+  }
+  std::vector<JobHead> all;
+  for (auto& [name, head] : heads) {
+    head.name = name;
+    all.push_back(std::move(head));
+  }
+  return all;
+}
+
+absl::StatusOr<bool> SqliteStore::is_open(View& view, std::int64_t job) {
+  Execution rows(view.reader->prepare("SELECT key FROM open_runs WHERE job = ?1"));
+  rows.with(job);
+  while (rows.next()) {
+    if (!view.hidden.contains(rows.integer(0))) return true;
+  }
+  if (!rows.status().ok()) return rows.status();
+  return false;
+}
+
+absl::StatusOr<Nanos> SqliteStore::complete_since(const std::string& job) {
+  ReaderPool::Lease reader = readers_.borrow();
+  Execution row(reader->prepare("SELECT max(complete_since) FROM jobs WHERE name = ?1 OR ?1 = ''"));
+  const bool there = row.bind_text(1, job).next() && !row.null(0);
+  if (!row.status().ok()) return within(doing("read"), row.status());
+  return there ? row.integer(0) : std::numeric_limits<Nanos>::min();
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteStore::verify(std::size_t differences_max) {
+  View view(readers_);
+  {
+    const SharedLock shared(tail_mutex_);
+    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
+  }
+  auto differences = sqlite::verify(*view.reader, differences_max);
+  if (!differences.ok()) return within(doing("verify"), differences.status());
+  return differences;
 }
 
 // The writer, with the file brought to this build's schema. A file that is not ours is not touched.
@@ -448,8 +727,10 @@ absl::StatusOr<Connection> open_writer(const std::string& path, const SqliteOpti
 absl::StatusOr<Connection> open_reader(const std::string& path, const SqliteOptions& options) {
   absl::StatusOr<Connection> reader = Connection::open(path, SQLITE_OPEN_READONLY, options.vfs);
   if (!reader.ok()) return reader;
+  const std::string settings = absl::StrCat("PRAGMA temp_store=MEMORY; PRAGMA cache_size=-", kReaderCacheKiB,
+                                            "; SELECT count(*) FROM sqlite_schema");
   // The first read opens the log: afterwards no descriptor is needed any more.
-  absl::Status status = reader->exec("PRAGMA temp_store=MEMORY; SELECT count(*) FROM sqlite_schema");
+  absl::Status status = reader->exec(settings.c_str());
   if (!status.ok()) return status;
   return reader;
 }
@@ -469,7 +750,10 @@ absl::StatusOr<std::unique_ptr<Store>> open(const std::string& path, const Sqlit
     if (!reader.ok()) return reader.status();
     readers.push_back(*std::move(reader));
   }
-  return std::make_unique<SqliteStore>(path, *std::move(lock), *std::move(writer), std::move(readers));
+  auto store = std::make_unique<SqliteStore>(path, *std::move(lock), *std::move(writer), std::move(readers),
+                                             options.settle_runs);
+  if (absl::Status status = store->start(); !status.ok()) return status;
+  return store;
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
-// Runs kept in one SQLite file: the default of a sidecar. The canonical bytes of a run, those of its snapshot
-// and of its annotations apart, are the truth; columns hold only what filters, order and merging need. WAL with
-// synchronous=FULL: a commit is durable when it returns. One writer connection, a few readers; the files PATH,
-// PATH-wal, PATH-shm and PATH-lock belong to this process while the store lives, and are readable by their
-// owner alone.
+// Runs kept in one SQLite file: the default of a sidecar. README.md beside describes how. WAL with synchronous=FULL: a
+// commit is durable when it returns. One writer connection, a few readers; the files PATH, PATH-wal, PATH-shm and
+// PATH-lock belong to this process while the store lives, and are readable by their owner alone.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,9 +16,10 @@ namespace kleptometrics::aggregator {
 
 // Seams for tests, and a bound.
 struct SqliteOptions {
-  std::int64_t pages_max = 0;  // of 4 KiB; beyond, commits are Unavailable as on a full disk. 0: no bound
-  std::string vfs{};           // a registered VFS of SQLite's, empty: the system's
-  int readers = 4;             // connections for reading, all opened at the start: later no descriptor is needed
+  std::int64_t pages_max = 0;        // of 4 KiB; beyond, commits are Unavailable as on a full disk. 0: no bound
+  std::string vfs{};                 // a registered VFS of SQLite's, empty: the system's
+  std::size_t settle_runs = 65'536;  // committed ones kept in memory and in the log before they are put in order
+  int readers = 4;                   // connections for reading, all opened at the start: later no descriptor is needed
 };
 
 // Opens the file, or makes it. Errors name the path: see open_store().

@@ -2,7 +2,6 @@
 #include <functional>
 
 #include "aggregator/store/sqlite/connection.h"
-#include "aggregator/store/sqlite/select.h"
 #include "tests/aggregator/store/fixture.h"
 
 namespace kleptometrics::aggregator {
@@ -108,25 +107,6 @@ TEST_CASE("a run that ends leaves the list of running ones") {
   REQUIRE(shop.list({.states = {State::kRunning}}).empty());
   REQUIRE(shop.list({.states = {State::kFailed}}).size() == 1);
   REQUIRE(shop.list({.job = "import", .states = {State::kFailed, State::kCrashed}}).size() == 1);
-}
-
-TEST_CASE("SQLite answers every filter from a range of one index, without sorting") {
-  Shop shop({"sqlite", true});
-  auto connection = must(sqlite::Connection::open(shop.path(), SQLITE_OPEN_READONLY, ""));
-  for (const char* job : {"", "import"}) {
-    for (const std::vector<State>& states :
-         {std::vector<State>{}, {State::kRunning}, {State::kFailed}, {State::kFailed, State::kCrashed}}) {
-      const std::string sql = "EXPLAIN QUERY PLAN " + sqlite::select_sql({.job = job, .states = states});
-      sqlite::Execution plan(must(connection.prepare(sql)));
-      REQUIRE(plan.next());
-      const std::string step(plan.text(3));
-      CAPTURE(sql, step);
-      REQUIRE(step.starts_with("SEARCH runs USING INDEX runs_"));
-      REQUIRE(step.find("started_at>?") != std::string::npos);
-      REQUIRE(step.find("(started_at,id)<(?,?)") != std::string::npos);
-      while (plan.next()) REQUIRE(plan.text(3).find("TEMP B-TREE") == std::string_view::npos);
-    }
-  }
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "aggregator/store/sqlite/sqlite_store.h"
 #include "aggregator/store/store.h"
 #include "aggregator/wire/wire.h"
 #include "tests/fakes/runs.h"
@@ -23,8 +24,11 @@ namespace kleptometrics::aggregator {
 struct Kind {
   const char* name;
   bool durable;
+  std::size_t settle_runs = SqliteOptions().settle_runs;
 };
-inline std::vector<Kind> kinds() { return {{"memory", false}, {"sqlite", true}}; }
+inline std::vector<Kind> kinds() {
+  return {{"memory", false}, {"sqlite", true}, {"sqlite that settles often", true, 7}};
+}
 inline std::ostream& operator<<(std::ostream& out, const Kind& kind) { return out << kind.name; }
 
 // The same snapshot with a label and a message added to it over HTTP, `revision` of them.
@@ -53,7 +57,9 @@ class Shop {
   bool durable() const { return kind_.durable; }
   std::string path() const { return folder_ / "runs.db"; }
 
-  void open() { store_ = must(open_store(durable() ? "sqlite:" + path() : "memory:")); }
+  void open() {
+    store_ = must(durable() ? open_sqlite(path(), {.settle_runs = kind_.settle_runs}) : open_store("memory:"));
+  }
   // Ends the store and opens it again; one that keeps nothing stays as it is.
   void reopen() {
     if (!durable()) return;

@@ -1,0 +1,174 @@
+#include "aggregator/store/sqlite/rollup_rows.h"
+
+#include <limits>
+
+#include "aggregator/store/sqlite/status.h"
+#include "aggregator/wire/rollups.h"
+
+namespace kleptometrics::aggregator::sqlite {
+namespace {
+
+using stats::Resolution;
+
+constexpr char kSelectRow[] = "SELECT bytes FROM rollups WHERE resolution=?1 AND series=?2 AND job=?3 AND start=?4";
+constexpr char kSelectJob[] =
+    "SELECT job, start, bytes FROM rollups WHERE resolution=?1 AND series=?2 AND job=?3 AND start>=?4 AND start<?5";
+constexpr char kSelectAll[] =
+    "SELECT job, start, bytes FROM rollups WHERE resolution=?1 AND series=?2 AND start>=?3 AND start<?4";
+constexpr char kReplace[] =
+    "INSERT OR REPLACE INTO rollups(resolution, series, job, start, bytes) VALUES(?1,?2,?3,?4,?5)";
+constexpr char kDelete[] = "DELETE FROM rollups WHERE resolution=?1 AND series=?2 AND job=?3 AND start=?4";
+
+Nanos length_of(Resolution resolution) { return resolution == Resolution::kHour ? stats::kHour : stats::kDay; }
+
+std::int64_t number_of(Resolution resolution, Nanos at) {
+  if (resolution == Resolution::kAll) return 0;
+  const Nanos length = length_of(resolution);
+  return at / length - (at % length < 0 ? 1 : 0);
+}
+
+std::int64_t resolution_of(const RollupKey& key) { return static_cast<std::int64_t>(key.resolution); }
+
+}  // namespace
+
+std::int64_t stored_start(const RollupKey& key) { return number_of(key.resolution, key.start); }
+
+absl::Status read_rollups(Connection& db, const RollupKey& from, Nanos until,
+                          absl::FunctionRef<absl::Status(const RollupKey&, std::string_view bytes)> visit) {
+  const bool all = from.resolution == Resolution::kAll;
+  const std::int64_t first = all ? 0 : number_of(from.resolution, from.start);
+  const std::int64_t end = all ? 1 : number_of(from.resolution, until);
+  Execution rows(db.prepare(from.job == 0 ? kSelectAll : kSelectJob));
+  if (from.job == 0) {
+    rows.with(resolution_of(from), from.series, first, end);
+  } else {
+    rows.with(resolution_of(from), from.series, from.job, first, end);
+  }
+  RollupKey key = from;
+  while (rows.next()) {
+    key.job = rows.integer(0);
+    key.start = all ? 0 : rows.integer(1) * length_of(from.resolution);
+    if (absl::Status status = visit(key, rows.blob(2)); !status.ok()) return status;
+  }
+  return rows.status();
+}
+
+absl::StatusOr<std::int64_t> RollupRows::key_of(const stats::Series& series) {
+  if (series.durations()) return kDurations;
+  std::string name = text_of(series);
+  if (const auto known = series_.find(name); known != series_.end()) return known->second;
+  {
+    Execution found(db_.prepare("SELECT key FROM series WHERE name = ?1"));
+    if (found.bind_text(1, name).next()) return series_[name] = found.integer(0);
+    if (!found.status().ok()) return found.status();
+  }
+  Execution made(db_.prepare("INSERT INTO series(name) VALUES(?1)"));
+  if (absl::Status status = made.bind_text(1, name).run(); !status.ok()) return status;
+  return series_[name] = sqlite3_last_insert_rowid(db_.raw());
+}
+
+void RollupRows::add_hour(std::int64_t job, const Run& run) {
+  const Nanos start = start_of(run.started_at, Resolution::kHour);
+  changes_[{Resolution::kHour, kDurations, job, start}].add(run, {});
+}
+
+absl::Status RollupRows::add(std::int64_t job, const Run& run, bool hour) {
+  if (hour) add_hour(job, run);
+  const Nanos day = start_of(run.started_at, Resolution::kDay);
+  changes_[{Resolution::kDay, kDurations, job, day}].count(run);
+  changes_[{Resolution::kAll, kDurations, job, 0}].count(run);
+  for (const stats::Series& series : stats::series_of(run)) {
+    const absl::StatusOr<std::int64_t> key = key_of(series);
+    if (!key.ok()) return key.status();
+    changes_[{Resolution::kDay, *key, job, day}].measure(run, series);
+    changes_[{Resolution::kAll, *key, job, 0}].measure(run, series);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<stats::Rollup> RollupRows::stored(const RollupKey& key) {
+  Execution row(db_.prepare(kSelectRow));
+  if (row.with(resolution_of(key), key.series, key.job, stored_start(key)).next())
+    return wire::decode_rollup(row.blob(0));
+  if (!row.status().ok()) return row.status();
+  return stats::Rollup();
+}
+
+absl::Status RollupRows::store(const RollupKey& key, const stats::Rollup& rollup) {
+  if (rollup.empty()) return db_.run(kDelete, resolution_of(key), key.series, key.job, stored_start(key));
+  const std::string bytes = wire::encode_rollup(rollup);
+  return db_.run(kReplace, resolution_of(key), key.series, key.job, stored_start(key), bytes);
+}
+
+absl::Status RollupRows::flush() {
+  for (const auto& [key, change] : changes_) {
+    absl::StatusOr<stats::Rollup> rollup = stored(key);
+    if (!rollup.ok()) return rollup.status();
+    rollup->merge(change);
+    if (absl::Status status = store(key, *rollup); !status.ok()) return status;
+  }
+  changes_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status RollupRows::remove(std::int64_t job, const Run& run, bool hour, const Others& others) {
+  std::vector<stats::Series> all = stats::series_of(run);
+  if (all.empty() || !all.front().durations()) all.insert(all.begin(), stats::Series());  // counts the run
+  for (const stats::Series& series : all) {
+    const absl::StatusOr<std::int64_t> key = key_of(series);
+    if (!key.ok()) return key.status();
+    // The finer first: all time finds its extremes among days.
+    for (const Resolution resolution : {Resolution::kHour, Resolution::kDay, Resolution::kAll}) {
+      if (resolution == Resolution::kHour && !(hour && series.durations())) continue;
+      const RollupKey at{resolution, *key, job, start_of(run.started_at, resolution)};
+      if (absl::Status status = remove_from(at, run, series, others); !status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RollupRows::remove_from(const RollupKey& key, const Run& run, const stats::Series& series,
+                                     const Others& others) {
+  absl::StatusOr<stats::Rollup> rollup = stored(key);
+  if (!rollup.ok()) return rollup.status();
+  stats::Rollup::Outcome& outcome = rollup->of(run.state);
+  if (series.durations()) {
+    --outcome.runs;
+    if (stats::late(run, stats::kGraceDefault)) --outcome.late;
+  }
+  const auto amount = amount_of(run, series.measure, series.step);
+  if (amount && !outcome.values.remove({*amount, run.id, run.started_at})) {
+    if (absl::Status status = find_extremes(key, outcome.values, run.state, series, others); !status.ok())
+      return status;
+  }
+  return store(key, *rollup);
+}
+
+// Among the runs of an hour or a day; of all time among the days.
+absl::Status RollupRows::find_extremes(const RollupKey& key, stats::Distribution& values, State state,
+                                       const stats::Series& series, const Others& others) {
+  std::vector<stats::Point> points;
+  absl::Status status;
+  if (key.resolution == Resolution::kAll) {
+    const RollupKey days{Resolution::kDay, key.series, key.job, std::numeric_limits<Nanos>::min()};
+    status = read_rollups(db_, days, std::numeric_limits<Nanos>::max(),
+                          [&](const RollupKey&, std::string_view bytes) -> absl::Status {
+                            const absl::StatusOr<stats::Rollup> day = wire::decode_rollup(bytes);
+                            if (!day.ok()) return day.status();
+                            const stats::Distribution& its = day->of(state).values;
+                            if (its.count != 0) points.insert(points.end(), {its.low, its.high});
+                            return absl::OkStatus();
+                          });
+  } else {
+    const bool hour = key.resolution == Resolution::kHour;
+    status = others(key.start, key.start + length_of(key.resolution), hour, [&](const Run& run) {
+      if (run.state != state) return;
+      const auto amount = amount_of(run, series.measure, series.step);
+      if (amount) points.push_back({*amount, run.id, run.started_at});
+    });
+  }
+  if (status.ok()) values.find_extremes(points);
+  return status;
+}
+
+}  // namespace kleptometrics::aggregator::sqlite

@@ -1,0 +1,464 @@
+#include "aggregator/store/sqlite/settler.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "aggregator/store/heads.h"
+#include "aggregator/store/sqlite/status.h"
+#include "aggregator/wire/wire.h"
+
+namespace kleptometrics::aggregator::sqlite {
+namespace {
+
+constexpr std::size_t kLogRuns = 4096;  // in one row
+
+void no_damage(std::string_view, const absl::Status&) {}
+
+std::int64_t states_of(const wire::Chunked& each) { return std::int64_t{1} << static_cast<int>(each.run->state); }
+
+struct Extent {
+  Nanos first = 0, last = 0;
+  std::int64_t states = 0, loose = 0;
+
+  void add(const wire::Chunked& each) {
+    const Nanos start = each.run->started_at;
+    first = states == 0 ? start : std::min(first, start);
+    last = states == 0 ? start : std::max(last, start);
+    states |= states_of(each);
+    loose += each.in_hours ? 0 : 1;
+  }
+};
+
+std::map<std::string_view, Extent> extents_by_job(const std::vector<wire::Chunked>& chunked) {
+  std::map<std::string_view, Extent> extents;
+  for (const wire::Chunked& each : chunked) extents[each.run->job].add(each);
+  return extents;
+}
+
+Extent extent_of(const std::vector<wire::Chunked>& chunked) {
+  Extent extent;
+  for (const wire::Chunked& each : chunked) extent.add(each);
+  return extent;
+}
+
+bool bad(const Run& run) { return run.state != State::kSucceeded; }
+
+// Of runs in chunk_order: which of them came with so many others of their hour that it gets a rollup.
+std::vector<bool> worth_an_hour(const std::vector<const Recent*>& runs) {
+  std::vector<bool> worth(runs.size());
+  for (std::size_t first = 0, end = 0; first < runs.size(); first = end) {
+    const Run& run = runs[first]->run;
+    const Nanos hour = start_of(run.started_at, stats::Resolution::kHour);
+    while (end < runs.size() && runs[end]->run.started_at - hour < stats::kHour && runs[end]->run.job == run.job) ++end;
+    if (end - first >= kHourWorth)
+      std::fill(worth.begin() + static_cast<std::ptrdiff_t>(first), worth.begin() + static_cast<std::ptrdiff_t>(end),
+                true);
+  }
+  return worth;
+}
+
+}  // namespace
+
+void Settler::reset() {
+  job_keys_.clear();
+  ids_.clear();
+}
+
+absl::StatusOr<std::int64_t> Settler::key_of_job(const std::string& name) {
+  if (const auto known = job_keys_.find(name); known != job_keys_.end()) return known->second;
+  const absl::StatusOr<std::int64_t> key = settled_.job_key(name);
+  if (!key.ok()) return key;
+  if (*key != 0) return job_keys_[name] = *key;
+  Execution made(db_.prepare("INSERT INTO jobs(name) VALUES(?1)"));
+  if (absl::Status status = made.bind_text(1, name).run(); !status.ok()) return status;
+  return job_keys_[name] = sqlite3_last_insert_rowid(db_.raw());
+}
+
+absl::Status Settler::append(const std::vector<RecentPtr>& runs) {
+  std::vector<const Recent*> sorted;
+  for (const RecentPtr& each : runs) sorted.push_back(each.get());
+  std::ranges::sort(sorted, [](const Recent* a, const Recent* b) { return wire::chunk_order(a->run, b->run); });
+  for (std::size_t first = 0; first < sorted.size(); first += kLogRuns) {
+    std::vector<wire::Chunked> chunked;
+    for (std::size_t i = first; i < std::min(first + kLogRuns, sorted.size()); ++i) {
+      chunked.push_back({&sorted[i]->run, static_cast<std::uint32_t>(i - first), false, sorted[i]->committed_at});
+    }
+    const std::string bytes = wire::encode_chunk(chunked, {});
+    if (absl::Status status = db_.run("INSERT INTO log(bytes) VALUES(?1)", std::string_view(bytes)); !status.ok())
+      return status;
+  }
+  return absl::OkStatus();
+}
+
+// Row by row, so that one that is damaged costs no other.
+absl::Status Settler::load(Settled::Damage damage, absl::FunctionRef<void(RecentPtr)> visit) {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  {
+    Execution ends(db_.prepare("SELECT (SELECT min(key) FROM log), (SELECT max(key) FROM log)"));
+    if (!ends.next()) return ends.status();
+    if (ends.null(0)) return absl::OkStatus();
+    first = ends.integer(0);
+    last = ends.integer(1);
+  }
+  for (std::int64_t key = first; key <= last; ++key) {
+    if (absl::Status status = load_row(key, damage, visit); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Settler::load_row(std::int64_t key, Settled::Damage damage, absl::FunctionRef<void(RecentPtr)> visit) {
+  Execution row(db_.prepare("SELECT bytes FROM log WHERE key = ?1"));
+  const std::string name = absl::StrCat("row ", key, " of the log");
+  if (!row.with(key).next()) {
+    if (!row.corrupt()) return row.status();
+    damage(name, row.status());
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<wire::ChunkReader> in = wire::ChunkReader::open(row.blob(0));
+  if (!in.ok()) {
+    damage(name, in.status());
+    return absl::OkStatus();
+  }
+  for (std::size_t at = 0; at < in->size(); ++at) {
+    absl::StatusOr<Run> run = in->run(at);
+    if (!run.ok()) {
+      damage(name, run.status());
+      continue;
+    }
+    Recent recent{*std::move(run), in->committed_at(at), 0};
+    const auto found = settled_.find(recent.run.id);
+    if (!found.ok() && !absl::IsUnknown(found.status())) return found.status();
+    if (found.ok() && *found && (*found)->place.is_open()) recent.open_key = (*found)->place.open_key();
+    visit(std::make_shared<const Recent>(std::move(recent)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Settler::settle(const Tail& tail) {
+  std::vector<const Recent*> ended, open;
+  for (const auto& [id, recent] : tail.all()) (terminal(recent->run.state) ? ended : open).push_back(recent.get());
+  const auto order = [](const Recent* a, const Recent* b) { return wire::chunk_order(a->run, b->run); };
+  std::ranges::sort(ended, order);
+  std::ranges::sort(open, order);
+  ids_.clear();
+  absl::Status status = write_chunks(ended);
+  if (status.ok()) status = write_open(open);
+  if (status.ok()) status = write_ids();
+  if (status.ok()) status = update_heads(tail);
+  if (status.ok()) status = db_.exec("DELETE FROM log");
+  return status;
+}
+
+absl::Status Settler::write_chunks(const std::vector<const Recent*>& ended) {
+  RollupRows rollups(db_);
+  const std::vector<bool> worth = worth_an_hour(ended);
+  std::vector<wire::Chunked> chunked;
+  const std::string* job = nullptr;
+  std::int64_t job_key = 0;
+  for (std::size_t i = 0; i < ended.size(); ++i) {
+    const Recent& recent = *ended[i];
+    const Run& run = recent.run;
+    if (job == nullptr || *job != run.job) {
+      if (absl::Status status = rollups.flush(); !status.ok()) return status;
+      const absl::StatusOr<std::int64_t> key = key_of_job(run.job);
+      if (!key.ok()) return key.status();
+      job = &run.job;
+      job_key = *key;
+    }
+    chunked.push_back({&run, static_cast<std::uint32_t>(chunked.size()), worth[i], recent.committed_at});
+    if (absl::Status status = rollups.add(job_key, run, worth[i]); !status.ok()) return status;
+    if (recent.open_key != 0) {
+      absl::Status status = db_.run("DELETE FROM open_runs WHERE key = ?1", recent.open_key);
+      if (status.ok()) {
+        status = db_.run("DELETE FROM ids WHERE key = ?1 AND place = ?2", key_of(run.id),
+                         Place::open(recent.open_key).number);
+      }
+      if (!status.ok()) return status;
+    }
+    if (chunked.size() < kSlotsMax && i + 1 < ended.size()) continue;
+    if (absl::Status status = write_chunk(chunked); !status.ok()) return status;
+    chunked.clear();
+  }
+  return rollups.flush();
+}
+
+absl::Status Settler::write_chunk(const std::vector<wire::Chunked>& chunked) {
+  const Extent extent = extent_of(chunked);
+  const std::string bytes = wire::encode_chunk(chunked, {});
+  absl::Status status = db_.run("INSERT INTO chunks(first_start, last_start, states, bytes) VALUES(?1, ?2, ?3, ?4)",
+                                extent.first, extent.last, extent.states, std::string_view(bytes));
+  if (!status.ok()) return status;
+  const std::int64_t key = sqlite3_last_insert_rowid(db_.raw());
+  for (const wire::Chunked& each : chunked) {
+    const Place place = Place::in_chunk(key, each.slot);
+    ids_.emplace_back(key_of(each.run->id), place.number);
+    if (!bad(*each.run)) continue;
+    status = db_.run("INSERT INTO bad(started_at, place) VALUES(?1, ?2)", each.run->started_at, place.number);
+    if (!status.ok()) return status;
+  }
+  return write_slices(key, chunked);
+}
+
+absl::Status Settler::write_slices(std::int64_t key, const std::vector<wire::Chunked>& chunked) {
+  for (const auto& [job, extent] : extents_by_job(chunked)) {
+    const absl::StatusOr<std::int64_t> job_key = key_of_job(std::string(job));
+    if (!job_key.ok()) return job_key.status();
+    const absl::Status status =
+        db_.run("INSERT INTO slices(job, last_start, chunk, first_start, states, loose) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+                *job_key, extent.last, key, extent.first, extent.states, extent.loose);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+// In order, so that neighbours go to the same pages.
+absl::Status Settler::write_ids() {
+  std::ranges::sort(ids_);
+  const absl::StatusOr<sqlite3_stmt*> insert = db_.prepare("INSERT INTO ids(key, place) VALUES(?1, ?2)");
+  for (const auto& [key, place] : ids_) {
+    if (absl::Status status = Execution(insert).with(key, place).run(); !status.ok()) return status;
+  }
+  ids_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status Settler::write_open(const std::vector<const Recent*>& open) {
+  for (const Recent* recent : open) {
+    const Run& run = recent->run;
+    const absl::StatusOr<std::int64_t> job = key_of_job(run.job);
+    if (!job.ok()) return job.status();
+    const std::string bytes = wire::encode_run(run);
+    absl::Status status;
+    if (recent->open_key != 0) {
+      status = db_.run("UPDATE open_runs SET bytes = ?2 WHERE key = ?1", recent->open_key, std::string_view(bytes));
+    } else {
+      status = db_.run("INSERT INTO open_runs(job, started_at, bytes) VALUES(?1, ?2, ?3)", *job, run.started_at,
+                       std::string_view(bytes));
+      ids_.emplace_back(key_of(run.id), Place::open(sqlite3_last_insert_rowid(db_.raw())).number);
+    }
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Settler::update_heads(const Tail& tail) {
+  for (const auto& [job, recent] : tail.jobs()) {
+    if (absl::Status status = update_head(job, recent, tail); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+// Starts and ids of runs never change, so that what is newest is so for ever, until it expires; only what it says may
+// change.
+absl::Status Settler::update_head(const std::string& job, const Tail::OfJob& recent, const Tail& tail) {
+  const absl::StatusOr<std::int64_t> key = key_of_job(job);
+  if (!key.ok()) return key.status();
+  std::string last;
+  Nanos verdict_at = 0;
+  Uuid verdict_id;
+  {
+    Execution row(db_.prepare("SELECT last_run, verdict_at, verdict_id FROM jobs WHERE key = ?1"));
+    if (!row.with(*key).next()) return row.status().ok() ? absl::DataLossError("a job is missing") : row.status();
+    last = row.blob(0);
+    verdict_at = row.integer(1);
+    verdict_id = Uuid::from_bytes(row.blob(2)).value_or(Uuid{});
+  }
+  const Run& newest = recent.rbegin()->second->run;
+  bool replace = last.empty();
+  if (!replace) {
+    const absl::StatusOr<Run> known = wire::decode_run(last);
+    replace = !known.ok() || !newer(*known, newest);
+  }
+  if (replace) {
+    const std::string bytes = wire::encode_run(without_steps(newest));
+    const absl::Status status = db_.run("UPDATE jobs SET last_run = ?2 WHERE key = ?1", *key, std::string_view(bytes));
+    if (!status.ok()) return status;
+  }
+  const Recent* const judged = tail.find(verdict_id);
+  if (judged != nullptr && !is_verdict(judged->run.state)) return find_head(job);
+  for (auto at = recent.rbegin(); at != recent.rend(); ++at) {
+    const Run& run = at->second->run;
+    if (!is_verdict(run.state)) continue;
+    if (!verdict_id.none() && at->first < Tail::Position(verdict_at, verdict_id)) break;
+    return db_.run("UPDATE jobs SET verdict = ?2, verdict_at = ?3, verdict_id = ?4 WHERE key = ?1", *key,
+                   static_cast<std::int64_t>(run.state), run.started_at, run.id.view());
+  }
+  return absl::OkStatus();
+}
+
+// Looks for the newest runs of the job anew.
+absl::Status Settler::find_head(const std::string& job) {
+  const absl::StatusOr<std::int64_t> key = key_of_job(job);
+  if (!key.ok()) return key.status();
+  const auto last = settled_.newest({.job = job}, std::nullopt, 1, {}, no_damage);
+  if (!last.ok()) return last.status();
+  const auto verdict = settled_.newest({.job = job, .states = {State::kSucceeded, State::kFailed, State::kCrashed}},
+                                       std::nullopt, 1, {}, no_damage);
+  if (!verdict.ok()) return verdict.status();
+  const std::string bytes = last->empty() ? "" : wire::encode_run(without_steps(last->front()));
+  const Run none;
+  const Run& judged = verdict->empty() ? none : verdict->front();
+  return db_.run("UPDATE jobs SET last_run = ?2, verdict = ?3, verdict_at = ?4, verdict_id = ?5 WHERE key = ?1", *key,
+                 std::string_view(bytes),
+                 static_cast<std::int64_t>(verdict->empty() ? 0 : static_cast<int>(judged.state)), judged.started_at,
+                 verdict->empty() ? std::string_view() : judged.id.view());
+}
+
+absl::StatusOr<Settler::Contents> Settler::read_chunk(std::int64_t key) {
+  const absl::StatusOr<wire::ChunkReader> in = settled_.chunk(key);
+  if (!in.ok()) return in.status();
+  Contents contents;
+  contents.gone = in->gone();
+  contents.runs.reserve(in->size());
+  for (std::size_t at = 0; at < in->size(); ++at) {
+    absl::StatusOr<Run> run = in->run(at);
+    if (!run.ok()) return run.status();
+    contents.runs.push_back(*std::move(run));
+    contents.chunked.push_back({&contents.runs.back(), in->slot(at), in->in_hours(at), in->committed_at(at)});
+  }
+  return contents;
+}
+
+// Puts `after` in the place of `before`: the chunk, its slices, and what the missing runs have elsewhere but ids.
+absl::Status Settler::rewrite(std::int64_t key, const Contents& before, const Contents& after, Nanos forget_at) {
+  absl::Status status;
+  for (const auto& [job, extent] : extents_by_job(before.chunked)) {
+    const absl::StatusOr<std::int64_t> job_key = key_of_job(std::string(job));
+    if (!job_key.ok()) return job_key.status();
+    status.Update(
+        db_.run("DELETE FROM slices WHERE job = ?1 AND last_start = ?2 AND chunk = ?3", *job_key, extent.last, key));
+  }
+  std::set<std::uint32_t> kept;
+  for (const wire::Chunked& each : after.chunked) kept.insert(each.slot);
+  for (const wire::Chunked& each : before.chunked) {
+    if (kept.contains(each.slot) || !bad(*each.run)) continue;
+    status.Update(db_.run("DELETE FROM bad WHERE started_at = ?1 AND place = ?2", each.run->started_at,
+                          Place::in_chunk(key, each.slot).number));
+  }
+  if (!status.ok()) return status;
+  if (after.chunked.empty() && after.gone.empty()) return db_.run("DELETE FROM chunks WHERE key = ?1", key);
+  const Extent extent = extent_of(after.chunked);
+  const std::string bytes = wire::encode_chunk(after.chunked, after.gone);
+  status = db_.run("UPDATE chunks SET first_start = ?2, last_start = ?3, states = ?4, bytes = ?5 WHERE key = ?1", key,
+                   extent.first, extent.last, extent.states, std::string_view(bytes));
+  if (status.ok() && forget_at != 0)
+    status = db_.run("UPDATE chunks SET forget_at = ?2 WHERE key = ?1", key, forget_at);
+  if (status.ok() && after.gone.empty()) status = db_.run("UPDATE chunks SET forget_at = NULL WHERE key = ?1", key);
+  if (!status.ok()) return status;
+  return write_slices(key, after.chunked);
+}
+
+absl::Status Settler::withdraw(const Settled::Found& found) {
+  const std::int64_t chunk = found.place.chunk();
+  const absl::StatusOr<Contents> before = read_chunk(chunk);
+  if (!before.ok()) return before.status();
+  Contents after;
+  after.gone = before->gone;
+  for (const wire::Chunked& each : before->chunked) {
+    if (each.slot != found.place.slot()) after.chunked.push_back(each);
+  }
+  absl::Status status = rewrite(chunk, *before, after, 0);
+  if (status.ok())
+    status = db_.run("DELETE FROM ids WHERE key = ?1 AND place = ?2", key_of(found.run.id), found.place.number);
+  if (!status.ok()) return status;
+  const absl::StatusOr<std::int64_t> job = key_of_job(found.run.job);
+  if (!job.ok()) return job.status();
+  const auto others = [&](Nanos since, Nanos until, bool in_hours, absl::FunctionRef<void(const Run&)> visit) {
+    RunFilter filter{.job = found.run.job};
+    filter.since = since;
+    filter.until = until;
+    return settled_.scan(filter, {}, false, no_damage, [&](Run&& run, bool is_in_hours) {
+      if (terminal(run.state) && (!in_hours || is_in_hours)) visit(run);
+    });
+  };
+  return RollupRows(db_).remove(*job, found.run, found.in_hours, others);
+}
+
+absl::StatusOr<bool> Settler::expire(const std::string& job, Nanos horizon, Nanos forget_at, std::size_t chunks_max,
+                                     std::uint64_t& expired) {
+  const absl::StatusOr<std::int64_t> job_key = key_of_job(job);
+  if (!job_key.ok()) return job_key.status();
+  std::vector<std::int64_t> candidates;
+  {
+    Execution rows(db_.prepare("SELECT chunk FROM slices WHERE job = ?1 AND first_start < ?2"));
+    rows.with(*job_key, horizon);
+    while (rows.next()) candidates.push_back(rows.integer(0));
+    if (!rows.status().ok()) return rows.status();
+  }
+  Nanos complete_since = std::numeric_limits<Nanos>::min();
+  RollupRows rollups(db_);
+  std::size_t rewritten = 0;
+  for (const std::int64_t chunk : candidates) {
+    const absl::StatusOr<Contents> before = read_chunk(chunk);
+    if (absl::IsUnknown(before.status()) || absl::IsDataLoss(before.status())) continue;  // told when it is read
+    if (!before.ok()) return before.status();
+    Contents after;
+    after.gone = before->gone;
+    for (const wire::Chunked& each : before->chunked) {
+      if (each.run->job != job || kept_since(*each.run, each.committed_at) >= horizon) {
+        after.chunked.push_back(each);
+        continue;
+      }
+      after.gone.push_back(each.run->id);
+      if (!each.in_hours) rollups.add_hour(*job_key, *each.run);
+      complete_since = std::max(complete_since, each.run->started_at + 1);
+      ++expired;
+    }
+    if (after.chunked.size() == before->chunked.size()) continue;
+    if (absl::Status status = rewrite(chunk, *before, after, forget_at); !status.ok()) return status;
+    if (++rewritten == chunks_max) break;
+  }
+  if (rewritten == 0) return false;
+  absl::Status status = rollups.flush();
+  if (status.ok()) {
+    status =
+        db_.run("UPDATE jobs SET complete_since = max(complete_since, ?2) WHERE key = ?1", *job_key, complete_since);
+  }
+  if (status.ok()) status = find_head(job);
+  if (!status.ok()) return status;
+  return rewritten == chunks_max;
+}
+
+absl::StatusOr<bool> Settler::forget(Nanos now, std::size_t chunks_max) {
+  std::vector<std::int64_t> due;
+  {
+    Execution rows(db_.prepare("SELECT key FROM chunks WHERE forget_at IS NOT NULL AND forget_at <= ?1 LIMIT ?2"));
+    rows.with(now, static_cast<std::int64_t>(chunks_max));
+    while (rows.next()) due.push_back(rows.integer(0));
+    if (!rows.status().ok()) return rows.status();
+  }
+  for (const std::int64_t key : due) {
+    const absl::StatusOr<Contents> before = read_chunk(key);
+    if (!before.ok()) {
+      if (!absl::IsUnknown(before.status()) && !absl::IsDataLoss(before.status())) return before.status();
+      const absl::Status status = db_.run("UPDATE chunks SET forget_at = NULL WHERE key = ?1", key);
+      if (!status.ok()) return status;
+      continue;
+    }
+    std::set<std::int64_t> kept;
+    for (const wire::Chunked& each : before->chunked) kept.insert(Place::in_chunk(key, each.slot).number);
+    for (const Uuid& id : before->gone) {
+      std::vector<std::int64_t> places;
+      {
+        Execution rows(db_.prepare("SELECT place FROM ids WHERE key = ?1 AND place >= ?2 AND place < ?3"));
+        rows.with(key_of(id), Place::in_chunk(key, 0).number, Place::in_chunk(key + 1, 0).number);
+        while (rows.next()) places.push_back(rows.integer(0));
+        if (!rows.status().ok()) return rows.status();
+      }
+      for (const std::int64_t place : places) {
+        if (kept.contains(place)) continue;
+        const absl::Status status = db_.run("DELETE FROM ids WHERE key = ?1 AND place = ?2", key_of(id), place);
+        if (!status.ok()) return status;
+      }
+    }
+    Contents after;
+    after.chunked = before->chunked;
+    if (absl::Status status = rewrite(key, *before, after, 0); !status.ok()) return status;
+  }
+  return due.size() == chunks_max;
+}
+
+}  // namespace kleptometrics::aggregator::sqlite

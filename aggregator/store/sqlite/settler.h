@@ -1,0 +1,77 @@
+// Moves runs between the tail and the tables, and keeps everything that is derived from runs in step: ids, slices,
+// rollups, heads of jobs. The committer uses it on the writing connection; every call is a part of a transaction that
+// the caller opens and ends. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "aggregator/store/sqlite/connection.h"
+#include "aggregator/store/sqlite/rollup_rows.h"
+#include "aggregator/store/sqlite/settled.h"
+#include "aggregator/store/sqlite/tail.h"
+
+namespace kleptometrics::aggregator::sqlite {
+
+// A batch of so many runs of one hour is worth a rollup of that hour; fewer are added up from the runs themselves.
+inline constexpr std::size_t kHourWorth = 32;
+
+class Settler {
+ public:
+  // Borrows the connection.
+  explicit Settler(Connection& db) : db_(db), settled_(db) {}
+
+  Settled& settled() { return settled_; }
+
+  // Writes the runs into the log, from where load() brings them back.
+  absl::Status append(const std::vector<RecentPtr>& runs);
+  // What the log holds, in the order of its commits. Told of rows that are damaged, and left out.
+  absl::Status load(Settled::Damage damage, absl::FunctionRef<void(RecentPtr)> visit);
+
+  // Everything in the tail becomes settled, and the log is empty. The caller clears the tail after the commit.
+  absl::Status settle(const Tail& tail);
+  // Takes a run that has ended out of the tables and sums, as if it had never come.
+  absl::Status withdraw(const Settled::Found& found);
+  // Removes what the job's runs add to the tables but rollups, of those kept since before `horizon`, from at most
+  // `chunks_max` chunks. Their ids are remembered until `forget_at`. True if more is left.
+  absl::StatusOr<bool> expire(const std::string& job, Nanos horizon, Nanos forget_at, std::size_t chunks_max,
+                              std::uint64_t& expired);
+  // Forgets ids whose time has come, of at most `chunks_max` chunks. True if more is left.
+  absl::StatusOr<bool> forget(Nanos now, std::size_t chunks_max);
+
+  // Key of the job, made if it is new.
+  absl::StatusOr<std::int64_t> key_of_job(const std::string& name);
+  // After a rollback: what was made may be gone.
+  void reset();
+
+ private:
+  // What becomes of a run when its chunk is rewritten.
+  enum class Fate { kKept, kRemembered, kRemoved };
+  struct Contents {
+    std::vector<Run> runs;
+    std::vector<wire::Chunked> chunked;
+    std::vector<Uuid> gone;
+  };
+  absl::Status load_row(std::int64_t key, Settled::Damage damage, absl::FunctionRef<void(RecentPtr)> visit);
+  absl::Status write_chunks(const std::vector<const Recent*>& ended);
+  absl::Status write_chunk(const std::vector<wire::Chunked>& chunked);
+  absl::Status write_slices(std::int64_t key, const std::vector<wire::Chunked>& chunked);
+  absl::Status write_ids();
+  absl::Status write_open(const std::vector<const Recent*>& open);
+  absl::Status update_heads(const Tail& tail);
+  absl::Status update_head(const std::string& job, const Tail::OfJob& recent, const Tail& tail);
+  absl::Status find_head(const std::string& job);
+  absl::StatusOr<Contents> read_chunk(std::int64_t key);
+  absl::Status rewrite(std::int64_t key, const Contents& before, const Contents& after, Nanos forget_at);
+
+  Connection& db_;
+  Settled settled_;
+  std::map<std::string, std::int64_t, std::less<>> job_keys_;  // committed, or of the open transaction
+  std::vector<std::pair<std::int64_t, std::int64_t>> ids_;     // to be written: key and place
+};
+
+}  // namespace kleptometrics::aggregator::sqlite

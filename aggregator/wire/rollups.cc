@@ -56,6 +56,7 @@ void write_point(const Point& point, v1::Point& out) {
   const std::uint64_t id_high = word_of(point.run_id, 0);
   out.set_nanos(point.amount.nanos);
   out.set_number(plain(point.amount.number));
+  out.set_ratio(point.amount.ratio);
   out.set_id_high(id_high);
   out.set_id_low(word_of(point.run_id, 8));
   out.set_at_ns(static_cast<std::int64_t>(static_cast<std::uint64_t>(point.at) - start_of_id(id_high)));
@@ -98,7 +99,7 @@ bool sound(double number) { return std::isfinite(number); }
 
 bool read_point(const v1::Point& in, Point& point) {
   if (!sound(in.number())) return false;
-  point.amount = {in.nanos(), plain(in.number())};
+  point.amount = {in.nanos(), plain(in.number()), in.ratio()};
   set_word(point.run_id, 0, in.id_high());
   set_word(point.run_id, 8, in.id_low());
   point.at = static_cast<Nanos>(static_cast<std::uint64_t>(in.at_ns()) + start_of_id(in.id_high()));

@@ -106,6 +106,13 @@ bool read_point(const v1::Point& in, Point& point) {
   return true;
 }
 
+// Of one kind, times or numbers or ratios, and in order.
+bool can_be_ends(const stats::Amount& low, const stats::Amount& high) {
+  const bool times = low.nanos != 0 || high.nanos != 0;
+  const bool numbers = low.number != 0 || high.number != 0 || low.ratio;
+  return low.ratio == high.ratio && !(times && numbers) && !(high < low);
+}
+
 void set_low(Wide& wide, std::uint64_t word) { wide = wide >> 64U << 64U | word; }
 void set_high(Wide& wide, std::uint64_t word) { wide = Wide{word} << 64U | static_cast<std::uint64_t>(wide); }
 
@@ -130,6 +137,7 @@ bool read_values(const v1::Outcome& in, Distribution& values) {
   if (count == 0 || !read_point(in.low(), low)) return false;
   high = low;
   if (in.has_high() && !read_point(in.high(), high)) return false;
+  if (!can_be_ends(low.amount, high.amount)) return false;
   values = derived(count, low, high);
   values.count = count;
   values.low = low;

@@ -19,6 +19,12 @@ bool higher(const Point& a, const Point& b) { return b.amount < a.amount || (a.a
 int unit_bits_of(const Amount& amount) { return amount.ratio ? kRatioUnitBits : kNumberUnitBits; }
 int bucket_of(const Amount& amount) { return bucket_of_number(amount.number, unit_bits_of(amount)); }
 
+// Where the amount lies among the buckets of a sketch; before all of them for what is counted as 0.
+int place_of(const Amount& amount) {
+  if (amount.number > 0) return bucket_of(amount);
+  return amount.nanos == 0 ? Sketch::kBucketMin - 1 : Sketch::bucket_of(amount.nanos);
+}
+
 void add_to(Sketch& sketch, const Amount& amount) {
   if (amount.number > 0) {
     sketch.add_bucket(bucket_of(amount), 1);
@@ -36,35 +42,37 @@ void remove_from(Sketch& sketch, const Amount& amount) {
 }
 
 // Numbers that are all 0 may pass for times, they are answered the same.
-bool times(const Distribution& values) { return values.low.amount.number == 0 && values.high.amount.number == 0; }
+bool holds_times(const Distribution& values) { return values.low.amount.number == 0 && values.high.amount.number == 0; }
 
 // Whether the sketch says of every value where it lies: one of its lowest bucket may be anywhere below its unit.
 bool held(const Distribution& values) {
-  if (times(values)) return true;
+  if (holds_times(values)) return true;
   const double most = std::ldexp(1.0, 64 - unit_bits_of(values.high.amount));
   const bool least_taken = !values.sketch.counts().empty() && values.sketch.offset() == Sketch::kBucketMin;
   return values.low.amount.number >= 0 && values.high.amount.number <= most && !least_taken;
 }
 
 double mean_of(const Distribution& values) {
-  if (!times(values)) return std::clamp(values.numbers.mean, values.low.amount.number, values.high.amount.number);
+  if (!holds_times(values)) return std::clamp(values.numbers.mean, values.low.amount.number, values.high.amount.number);
   const auto whole = static_cast<double>(static_cast<std::uint64_t>(values.times.sum / values.count));
   const auto rest = static_cast<double>(static_cast<std::uint64_t>(values.times.sum % values.count));
   return (whole + rest / static_cast<double>(values.count)) / static_cast<double>(kNanosPerSecond);
 }
 
 // Rounding, of values taken out above all, may leave more than values between these two can have: half their distance.
-// T. Popoviciu, "Sur les équations algébriques ayant toutes leurs racines réelles", Mathematica 9, 1935.
+// T. Popoviciu, "Sur les équations algébriques ayant toutes leurs racines réelles", Mathematica 9, 1935. Says nothing
+// where an end is the middle of a bucket and the value of no run.
 double deviation_of_numbers(const Distribution& values) {
-  const double half_apart = values.high.amount.number / 2 - values.low.amount.number / 2;
-  return std::min(std::sqrt(values.numbers.deviations / static_cast<double>(values.count)), half_apart);
+  const double deviation = std::sqrt(values.numbers.deviations / static_cast<double>(values.count));
+  if (values.low.run_id.none() || values.high.run_id.none()) return deviation;
+  return std::min(deviation, values.high.amount.number / 2 - values.low.amount.number / 2);
 }
 
 // Of the population. For times it is taken around w, the whole part of the mean: the sum of (x - w)^2 is
 // squares - w (2 sum - count w), exact in 192 bits, and near it nothing is lost to rounding.
 double deviation_of(const Distribution& values) {
   const auto count = static_cast<long double>(values.count);
-  if (!times(values)) return deviation_of_numbers(values);
+  if (!holds_times(values)) return deviation_of_numbers(values);
   using Wide = TimeSums::Wide;
   const auto w = static_cast<std::uint64_t>(values.times.sum / values.count);
   const Wide rest = values.times.sum % values.count;  // sum - count w
@@ -90,7 +98,7 @@ double quantile_of(const Distribution& values, unsigned percent) {
   if (rank <= 1) return low;
   if (rank >= count) return high;
   const double middle = values.sketch.at_rank(rank);
-  if (times(values)) return std::clamp(middle / static_cast<double>(kNanosPerSecond), low, high);
+  if (holds_times(values)) return std::clamp(middle / static_cast<double>(kNanosPerSecond), low, high);
   // One that is less than a unit is nearer to the low than to the unit, relative to itself.
   const double number = middle <= 1 ? 0 : std::ldexp(middle, -unit_bits_of(values.high.amount));
   return std::clamp(number, low, high);
@@ -218,6 +226,39 @@ bool Distribution::remove(const Point& point) {
     return true;
   }
   return point != low && point != high;
+}
+
+void Distribution::find_extremes(const std::vector<Point>& points) {
+  const bool nanos = holds_times(*this);
+  const bool ratio = high.amount.ratio;
+  const auto middle_of = [&](std::uint64_t rank) {
+    const double middle = sketch.at_rank(rank);
+    Point point;
+    point.amount.ratio = ratio;
+    if (nanos) {
+      point.amount.nanos = static_cast<std::uint64_t>(std::round(middle));
+    } else {
+      point.amount.number = std::ldexp(middle, -unit_bits_of(point.amount));
+    }
+    return point;
+  };
+  low = middle_of(1);
+  high = middle_of(count);
+  const int lowest = place_of(low.amount);
+  const int highest = place_of(high.amount);
+  bool any_low = false;
+  bool any_high = false;
+  for (const Point& point : points) {
+    const int place = place_of(point.amount);
+    if (place == lowest && (!any_low || lower(point, low))) {
+      low = point;
+      any_low = true;
+    }
+    if (place == highest && (!any_high || higher(point, high))) {
+      high = point;
+      any_high = true;
+    }
+  }
 }
 
 int bucket_of_number(double number, int unit_bits) {

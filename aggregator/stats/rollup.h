@@ -82,6 +82,9 @@ struct Distribution {
   // Takes out what was added before. Where it was the low or the high that stays as it is, and the answer is false: it
   // is to be found anew among the runs that are left.
   bool remove(const Point& point);
+  // Finds low and high anew among the values of `points`, all that are known one by one. Where the sketch holds values
+  // beyond those, it is the middle of the last bucket, of no run: run_id none.
+  void find_extremes(const std::vector<Point>& points);
   bool operator==(const Distribution&) const = default;
 };
 // Numbers are sketched in units of 2^-16, for what is counted or measured in bytes, and ratios in units of 2^-40, for

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/base/absl_view.h"
 #include "aggregator/model/utf8.h"
+#include "aggregator/wire/run_decoder.h"
 #include "aggregator/wire/wire.h"
 #include "kleptometrics/v1/run.pb.h"
 #include "lib/base/limits.h"
@@ -36,12 +37,17 @@ enum class Check { kLimits, kFormOnly };
 // Reads one run of a request. Each read_… returns false after it has set fault().
 class RunReader {
  public:
-  RunReader(const v1::PushRequest& request, const v1::Run& in, Check check)
-      : request_(request), in_(in), check_(check) {}
+  RunReader(const google::protobuf::RepeatedPtrField<std::string>& strings, const v1::Run& in, Check check)
+      : strings_(strings), in_(in), check_(check) {}
 
   bool read() {
     return read_identity() && read_outcome() && read_labels() && read_counters() && read_steps() && read_program() &&
            read_annotations();
+  }
+  bool read_rest() {
+    run_.attempt = in_.attempt() == 0 ? 1 : in_.attempt();
+    run_.dropped = in_.dropped();
+    return read_parent() && read_ending() && read_labels() && read_steps() && read_annotations();
   }
   // The annotations alone, of a run that may hold nothing else.
   bool read_annotations() {
@@ -69,10 +75,10 @@ class RunReader {
 
   bool read_text(const char* field, std::uint32_t index, std::size_t bytes_max, std::string& out) {
     if (index == 0) return true;
-    if (index >= static_cast<std::uint32_t>(request_.strings_size())) {
-      return fail(field, absl::StrCat(field, " is string ", index, "; the push has ", request_.strings_size()));
+    if (index >= static_cast<std::uint32_t>(strings_.size())) {
+      return fail(field, absl::StrCat(field, " is string ", index, "; the push has ", strings_.size()));
     }
-    const std::string& text = request_.strings(static_cast<int>(index));
+    const std::string& text = strings_.Get(static_cast<int>(index));
     if (check_ == Check::kLimits && text.size() > bytes_max) {
       return fail(field, absl::StrCat(field, " has ", text.size(), " bytes; at most ", bytes_max, " are allowed"));
     }
@@ -93,13 +99,7 @@ class RunReader {
     const auto id = Uuid::from_bytes(in_.id());
     if (!id) return fail("id", absl::StrCat("id has ", in_.id().size(), " bytes; a UUID has 16"));
     run_.id = *id;
-    if (!in_.parent_id().empty()) {
-      const auto parent = Uuid::from_bytes(in_.parent_id());
-      if (!parent) {
-        return fail("parent_id", absl::StrCat("parent_id has ", in_.parent_id().size(), " bytes; a UUID has 16"));
-      }
-      run_.parent_id = *parent;
-    }
+    if (!read_parent()) return false;
     if (in_.reporter() != v1::REPORTER_LIBRARY && in_.reporter() != v1::REPORTER_HTTP) {
       return fail("reporter", absl::StrCat("reporter is ", static_cast<int>(in_.reporter()), ", which is unknown"));
     }
@@ -113,12 +113,26 @@ class RunReader {
     return read_text("job", in_.job(), limits::job_name_bytes_max, run_.job);
   }
 
+  bool read_parent() {
+    if (in_.parent_id().empty()) return true;
+    const auto parent = Uuid::from_bytes(in_.parent_id());
+    if (!parent) {
+      return fail("parent_id", absl::StrCat("parent_id has ", in_.parent_id().size(), " bytes; a UUID has 16"));
+    }
+    run_.parent_id = *parent;
+    return true;
+  }
+
   bool read_outcome() {
     if (in_.state() < v1::STATE_RUNNING || in_.state() > v1::STATE_CRASHED) {
       return fail("state", absl::StrCat("state is ", static_cast<int>(in_.state()), ", which is unknown"));
     }
     run_.state = static_cast<State>(in_.state());
     run_.verdict = in_.verdict();
+    return read_ending();
+  }
+
+  bool read_ending() {
     if (in_.has_progress()) run_.progress = in_.progress();
     if (in_.has_exit_code()) run_.exit_code = in_.exit_code();
     if (!in_.has_failure()) return true;
@@ -199,7 +213,7 @@ class RunReader {
            read_text("boot_id", in_.boot_id(), limits::text_bytes_max, run_.boot_id);
   }
 
-  const v1::PushRequest& request_;
+  const google::protobuf::RepeatedPtrField<std::string>& strings_;
   const v1::Run& in_;
   const Check check_;
   Run run_;
@@ -282,7 +296,7 @@ absl::StatusOr<Run> decode_stored(std::string_view bytes, bool (RunReader::*read
   if (request.runs_size() != 1) {
     return absl::DataLossError(absl::StrCat("decode a stored run: found ", request.runs_size(), " runs"));
   }
-  RunReader reader(request, request.runs(0), Check::kFormOnly);
+  RunReader reader(request.strings(), request.runs(0), Check::kFormOnly);
   if (!(reader.*read)()) return absl::DataLossError(absl::StrCat("decode a stored run: ", reader.fault().detail));
   return reader.take();
 }
@@ -303,6 +317,12 @@ Decoded decode_one(RunReader& reader) {
 
 }  // namespace
 
+std::optional<Run> decode_rest(const google::protobuf::RepeatedPtrField<std::string>& strings, const v1::Run& in) {
+  RunReader reader(strings, in, Check::kFormOnly);
+  if (!reader.read_rest()) return std::nullopt;
+  return reader.take();
+}
+
 absl::StatusOr<Run> decode_run(std::string_view bytes) { return decode_stored(bytes, &RunReader::read); }
 
 absl::StatusOr<Annotations> decode_annotations(std::string_view bytes) {
@@ -320,7 +340,7 @@ absl::StatusOr<std::vector<Decoded>> decode_push(std::string_view bytes) {
   runs.reserve(static_cast<std::size_t>(request.runs_size()));
   std::size_t decoded_bytes = 0;
   for (const v1::Run& in : request.runs()) {
-    RunReader reader(request, in, Check::kLimits);
+    RunReader reader(request.strings(), in, Check::kLimits);
     runs.push_back(decode_one(reader));
     decoded_bytes += reader.decoded_bytes();
     if (decoded_bytes > push_decoded_bytes_max) {

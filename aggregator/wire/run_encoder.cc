@@ -24,6 +24,16 @@ void RunEncoder::write(const Run& run, const Annotations& added) {
   write_process(run);
 }
 
+void RunEncoder::write_rest(const Run& run) {
+  if (run.attempt != 1) out_.set_attempt(run.attempt);
+  if (!run.parent_id.none()) out_.set_parent_id(run.parent_id.bytes.data(), run.parent_id.bytes.size());
+  write_outcome(run, run.failure);
+  write_labels(run.labels);
+  write_steps(run);
+  out_.set_dropped(run.dropped);
+  write(run.annotations);
+}
+
 void RunEncoder::write_seen(const Run& run, bool with_steps) {
   write_identity(run);
   write_times(run);

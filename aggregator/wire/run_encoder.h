@@ -34,6 +34,9 @@ class RunEncoder {
   void write(const Run& run, const Annotations& added);
   // Annotations alone.
   void write(const Annotations& added);
+  // What a chunk has no column for (chunk.proto): parent, attempt, progress, exit code, failure, labels, steps, what
+  // was dropped and the annotations. Nothing at all of a plain run.
+  void write_rest(const Run& run);
   // The run as readers see it: what was added is laid over the snapshot and gone as such.
   void write_seen(const Run& run, bool with_steps);
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <shared_mutex>
 
 #if defined(__clang__)
 #define KLEPTO_THREAD_ANNOTATION(x) __attribute__((x))
@@ -14,6 +15,7 @@
 #endif
 #define KLEPTO_GUARDED_BY(x) KLEPTO_THREAD_ANNOTATION(guarded_by(x))
 #define KLEPTO_REQUIRES(x) KLEPTO_THREAD_ANNOTATION(requires_capability(x))
+#define KLEPTO_REQUIRES_SHARED(x) KLEPTO_THREAD_ANNOTATION(requires_shared_capability(x))
 #define KLEPTO_EXCLUDES(x) KLEPTO_THREAD_ANNOTATION(locks_excluded(x))
 
 namespace kleptometrics {
@@ -37,6 +39,44 @@ class KLEPTO_THREAD_ANNOTATION(scoped_lockable) Lock {
 
  private:
   Mutex& mutex_;
+};
+
+// Held by one thread that changes, or by many that look.
+class KLEPTO_THREAD_ANNOTATION(capability("shared_mutex")) SharedMutex {
+ public:
+  void lock() KLEPTO_THREAD_ANNOTATION(acquire_capability()) { mutex_.lock(); }
+  void unlock() KLEPTO_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
+  void lock_shared() KLEPTO_THREAD_ANNOTATION(acquire_shared_capability()) { mutex_.lock_shared(); }
+  void unlock_shared() KLEPTO_THREAD_ANNOTATION(release_shared_capability()) { mutex_.unlock_shared(); }
+
+ private:
+  std::shared_mutex mutex_;
+};
+
+class KLEPTO_THREAD_ANNOTATION(scoped_lockable) ExclusiveLock {
+ public:
+  explicit ExclusiveLock(SharedMutex& mutex) KLEPTO_THREAD_ANNOTATION(acquire_capability(mutex)) : mutex_(mutex) {
+    mutex_.lock();
+  }
+  ~ExclusiveLock() KLEPTO_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
+  ExclusiveLock(const ExclusiveLock&) = delete;
+  ExclusiveLock& operator=(const ExclusiveLock&) = delete;
+
+ private:
+  SharedMutex& mutex_;
+};
+
+class KLEPTO_THREAD_ANNOTATION(scoped_lockable) SharedLock {
+ public:
+  explicit SharedLock(SharedMutex& mutex) KLEPTO_THREAD_ANNOTATION(acquire_shared_capability(mutex)) : mutex_(mutex) {
+    mutex_.lock_shared();
+  }
+  ~SharedLock() KLEPTO_THREAD_ANNOTATION(release_generic_capability()) { mutex_.unlock_shared(); }
+  SharedLock(const SharedLock&) = delete;
+  SharedLock& operator=(const SharedLock&) = delete;
+
+ private:
+  SharedMutex& mutex_;
 };
 
 // Wakes threads that wait for a change of what a Mutex guards. Waits may end early: wait in a loop. The mutex is held

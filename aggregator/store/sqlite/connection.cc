@@ -15,6 +15,7 @@ const char* address_of(std::string_view value) { return value.empty() ? "" : val
 }  // namespace
 
 Execution::~Execution() {
+  if (statement_ == nullptr) return;
   sqlite3_reset(statement_);
   sqlite3_clear_bindings(statement_);
 }
@@ -28,16 +29,19 @@ void Execution::check(int code) {
 }
 
 Execution& Execution::bind(int at, std::int64_t value) {
+  if (statement_ == nullptr) return *this;
   check(sqlite3_bind_int64(statement_, at, value));
   return *this;
 }
 
 Execution& Execution::bind_text(int at, std::string_view value) {
+  if (statement_ == nullptr) return *this;
   check(sqlite3_bind_text(statement_, at, address_of(value), static_cast<int>(value.size()), SQLITE_STATIC));
   return *this;
 }
 
 Execution& Execution::bind_blob(int at, std::string_view value) {
+  if (statement_ == nullptr) return *this;
   check(sqlite3_bind_blob(statement_, at, address_of(value), static_cast<int>(value.size()), SQLITE_STATIC));
   return *this;
 }

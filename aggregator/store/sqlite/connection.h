@@ -20,6 +20,9 @@ namespace kleptometrics::aggregator::sqlite {
 class [[nodiscard]] Execution {
  public:
   explicit Execution(sqlite3_stmt* statement) : statement_(statement) {}
+  // Of Connection::prepare; its error becomes status().
+  explicit Execution(const absl::StatusOr<sqlite3_stmt*>& statement)
+      : statement_(statement.ok() ? *statement : nullptr), status_(statement.status()) {}
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;
   ~Execution();
@@ -28,6 +31,13 @@ class [[nodiscard]] Execution {
   Execution& bind(int at, std::int64_t value);
   Execution& bind_text(int at, std::string_view value);
   Execution& bind_blob(int at, std::string_view value);
+  // All parameters in order: numbers, and texts that are bound as blobs.
+  template <typename... Values>
+  Execution& with(const Values&... values) {
+    int at = 0;
+    (bind_next(++at, values), ...);
+    return *this;
+  }
 
   // True: a row is there. False: the end, or an error, which status() then holds.
   bool next();
@@ -44,6 +54,8 @@ class [[nodiscard]] Execution {
 
  private:
   void check(int code);
+  void bind_next(int at, std::int64_t value) { bind(at, value); }
+  void bind_next(int at, std::string_view value) { bind_blob(at, value); }
 
   sqlite3_stmt* statement_;
   absl::Status status_;
@@ -57,6 +69,11 @@ class Connection {
 
   // Runs statements without parameters, ignoring rows.
   absl::Status exec(const char* sql);
+  // Runs one statement that has no rows, with its parameters in order.
+  template <typename... Values>
+  absl::Status run(std::string_view sql, const Values&... values) {
+    return Execution(prepare(sql)).with(values...).run();
+  }
   // The statement, prepared once and kept: for a bounded set of texts. Not to be executed again while an
   // Execution of it lives.
   absl::StatusOr<sqlite3_stmt*> prepare(std::string_view sql);

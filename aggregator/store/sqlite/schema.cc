@@ -11,8 +11,7 @@ namespace {
 
 constexpr int kApplicationId = 0x4b4c4550;  // "KLEP"
 
-// Numbers of states are those of model/run.h. The partial indexes hold the few runs that are asked for most:
-// what went wrong, and what is running. A query must repeat their conditions literally (select.cc).
+// Numbers of states are those of model/run.h. Version 1 kept a row a run; its `runs` are moved by migration.cc.
 constexpr const char* kVersion1 = R"sql(
 CREATE TABLE jobs(
   key INTEGER PRIMARY KEY,
@@ -20,25 +19,83 @@ CREATE TABLE jobs(
 ) STRICT;
 CREATE TABLE runs(
   key INTEGER PRIMARY KEY,
-  id BLOB NOT NULL UNIQUE,       -- 16 bytes
-  job INTEGER NOT NULL,          -- jobs.key
-  started_at INTEGER NOT NULL,   -- nanoseconds
+  id BLOB NOT NULL UNIQUE,
+  job INTEGER NOT NULL,
+  started_at INTEGER NOT NULL,
   state INTEGER NOT NULL,
-  rank INTEGER NOT NULL,         -- of the merge order
-  revision INTEGER NOT NULL,     -- unsigned, its bits kept
-  annotated INTEGER NOT NULL,    -- revision of the annotations, likewise; 0: none
-  annotations BLOB NOT NULL,     -- canonical, mostly empty; before what may be long, to be read without it
-  bytes BLOB NOT NULL            -- the snapshot, canonical: with the annotations the truth
+  rank INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  annotated INTEGER NOT NULL,
+  annotations BLOB NOT NULL,
+  bytes BLOB NOT NULL
 ) STRICT;
-CREATE INDEX runs_by_job ON runs(job, started_at, id);
-CREATE INDEX runs_by_start ON runs(started_at, id);
-CREATE INDEX runs_bad_by_job ON runs(job, started_at, id) WHERE state IN (3, 5);
-CREATE INDEX runs_bad_by_start ON runs(started_at, id) WHERE state IN (3, 5);
-CREATE INDEX runs_open_by_start ON runs(started_at, id) WHERE state = 1;
+)sql";
+
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE jobs ADD COLUMN spec BLOB NOT NULL DEFAULT x'';         -- wire/chunk.h
+ALTER TABLE jobs ADD COLUMN complete_since INTEGER NOT NULL DEFAULT -9223372036854775808;
+ALTER TABLE jobs ADD COLUMN last_run BLOB NOT NULL DEFAULT x'';     -- newest settled, without steps; wire::encode_run
+ALTER TABLE jobs ADD COLUMN verdict INTEGER NOT NULL DEFAULT 0;     -- state of the newest that says how the job fares
+ALTER TABLE jobs ADD COLUMN verdict_at INTEGER NOT NULL DEFAULT 0;  -- its start
+ALTER TABLE jobs ADD COLUMN verdict_id BLOB NOT NULL DEFAULT x'';
+CREATE TABLE log(
+  key INTEGER PRIMARY KEY,
+  bytes BLOB NOT NULL            -- a chunk
+) STRICT;
+CREATE TABLE chunks(
+  key INTEGER PRIMARY KEY,
+  first_start INTEGER NOT NULL,
+  last_start INTEGER NOT NULL,
+  states INTEGER NOT NULL,       -- bit i: a run in state i is in it
+  forget_at INTEGER,             -- when the ids of runs that are gone may be forgotten
+  bytes BLOB NOT NULL
+) STRICT;
+CREATE INDEX chunks_by_start ON chunks(last_start);
+CREATE INDEX chunks_to_forget ON chunks(forget_at) WHERE forget_at IS NOT NULL;
+CREATE TABLE slices(             -- the runs of a job in a chunk
+  job INTEGER NOT NULL,
+  last_start INTEGER NOT NULL,
+  chunk INTEGER NOT NULL,
+  first_start INTEGER NOT NULL,
+  states INTEGER NOT NULL,       -- as of chunks
+  loose INTEGER NOT NULL,        -- how many are in no rollup of an hour
+  PRIMARY KEY(job, last_start, chunk)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ids(
+  key INTEGER NOT NULL,          -- keys.h
+  place INTEGER NOT NULL,        -- keys.h
+  PRIMARY KEY(key, place)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE bad(                -- the few runs that failed, crashed or were canceled
+  started_at INTEGER NOT NULL,
+  place INTEGER NOT NULL,
+  PRIMARY KEY(started_at, place)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE open_runs(
+  key INTEGER PRIMARY KEY,
+  job INTEGER NOT NULL,
+  started_at INTEGER NOT NULL,
+  bytes BLOB NOT NULL            -- wire::encode_run
+) STRICT;
+CREATE INDEX open_by_job ON open_runs(job, started_at);
+CREATE INDEX open_by_start ON open_runs(started_at);
+CREATE TABLE series(
+  key INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE      -- stats::text_of
+) STRICT;
+INSERT INTO series(key, name) VALUES(1, 'duration');
+CREATE TABLE rollups(
+  resolution INTEGER NOT NULL,   -- stats::Resolution
+  series INTEGER NOT NULL,
+  job INTEGER NOT NULL,
+  start INTEGER NOT NULL,        -- in hours or days since 1970; 0 of all time
+  bytes BLOB NOT NULL,           -- wire::encode_rollup
+  PRIMARY KEY(resolution, series, job, start)
+) STRICT, WITHOUT ROWID;
 )sql";
 
 // Step i makes version i + 1 out of version i.
-constexpr std::array<const char*, kSchemaVersion> kUpgrades = {kVersion1};
+constexpr std::array<const char*, kSchemaVersion> kUpgrades = {kVersion1, kVersion2};
 
 absl::StatusOr<int> number(Connection& connection, const char* sql) {
   const absl::StatusOr<std::string> text = connection.value(sql);

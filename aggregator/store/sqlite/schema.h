@@ -1,4 +1,4 @@
-// What lies in the file: tables, indexes, and the version that says which build made them.
+// The tables, and how older files become this build's. What each table is for stands in README.md beside.
 #pragma once
 
 #include "absl/status/status.h"
@@ -7,14 +7,13 @@
 
 namespace kleptometrics::aggregator::sqlite {
 
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
-// The version of the file, 0 for an empty one; changes nothing. FailedPrecondition if the file is a
-// stranger's, or newer than kSchemaVersion.
+// Version of the schema; 0 for a file that was just made. FailedPrecondition if it is newer than this build, or no file
+// of ours.
 absl::StatusOr<int> version_of(Connection& connection);
-
-// Brings a file of an older version to kSchemaVersion, each step in one transaction of its own, so that a
-// kill half-way leaves a schema that is whole.
+// Brings the schema to this build's, each step in a transaction. Tables of an older version whose rows are still to be
+// moved stay until they are empty: see migration.h.
 absl::Status upgrade(Connection& writer, int version);
 
 }  // namespace kleptometrics::aggregator::sqlite

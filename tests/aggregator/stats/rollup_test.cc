@@ -209,6 +209,49 @@ TEST_CASE("taking out one of two equal extremes says whether it was the one that
   REQUIRE_FALSE(values.remove(time_of(1, 10)));
 }
 
+TEST_CASE("low and high are found anew among the runs that are left") {
+  const std::uint64_t seed = 19;
+  INFO("seed " << seed);
+  const std::vector<Run> runs = fakes::random_runs(seed, 60);
+  for (const Series& which : all_series()) {
+    INFO(text_of(which));
+    Distribution values;
+    std::vector<Point> left;
+    for (const Run& run : runs) {
+      const auto amount = amount_of(run, which.measure, which.step);
+      if (amount) left.push_back({*amount, run.id, run.started_at});
+    }
+    for (const Point& point : left) values.add(point);
+    std::sort(left.begin(), left.end(), [](const Point& a, const Point& b) { return a.amount < b.amount; });
+    while (left.size() > 2) {
+      const Point gone = left.size() % 2 == 0 ? left.front() : left.back();
+      left.erase(std::find(left.begin(), left.end(), gone));
+      if (!values.remove(gone)) values.find_extremes(left);
+      Distribution anew;
+      for (const Point& point : left) anew.add(point);
+      REQUIRE(values.low == anew.low);
+      REQUIRE(values.high == anew.high);
+    }
+  }
+}
+
+TEST_CASE("where the runs of the extremes are gone, low and high are near them and of no run") {
+  for (const std::uint64_t shortest : {std::uint64_t{1}, std::uint64_t{1'000'000}, kMax / 4}) {
+    Distribution values = of_times({shortest, 2 * shortest, kMax});
+    values.find_extremes({time_of(1, 2 * shortest)});
+    REQUIRE(values.low.run_id.none());
+    REQUIRE(values.high.run_id.none());
+    REQUIRE(value_of(values.low.amount) == Approx(static_cast<double>(shortest) / 1e9).epsilon(Sketch::kRelativeError));
+    REQUIRE(value_of(values.high.amount) == Approx(0x1p64 / 1e9).epsilon(Sketch::kRelativeError));
+  }
+  Distribution ratios;
+  for (std::uint32_t i = 1; i < 4; ++i) ratios.add({{0, 1e-9 * i, true}, id_of(i), kStart});
+  ratios.find_extremes({});
+  REQUIRE(ratios.low.amount.ratio);
+  REQUIRE(ratios.low.amount.number == Approx(1e-9).epsilon(Sketch::kRelativeError));
+  REQUIRE(ratios.high.amount.number == Approx(3e-9).epsilon(Sketch::kRelativeError));
+}
+
 TEST_CASE("the squares of the longest times carry into their third word and back") {
   TimeSums sums;
   for (int i = 0; i < 5; ++i) sums.add(kMax);

@@ -22,7 +22,10 @@ if(TARGET klepto_client)
     FILES_MATCHING PATTERN "*.h")
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/proto/"
     DESTINATION "${CMAKE_INSTALL_DATADIR}/kleptometrics/proto" COMPONENT development
-    FILES_MATCHING PATTERN "*.proto")
+    FILES_MATCHING PATTERN "*.proto"
+    # How stores keep things is their own affair.
+    PATTERN "chunk.proto" EXCLUDE
+    PATTERN "store.proto" EXCLUDE)
 
   configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/kleptometricsConfig.cmake.in"
     "${PROJECT_BINARY_DIR}/kleptometricsConfig.cmake"

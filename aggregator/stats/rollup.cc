@@ -2,21 +2,32 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <tuple>
 
 namespace kleptometrics::aggregator::stats {
 namespace {
 
 constexpr std::string_view kStepPrefix = "step:";
-constexpr int kNumberUnitBits = 16;  // numbers are sketched in units of 2^-16
+constexpr long double kNumberMax = std::numeric_limits<double>::max();
+constexpr double kErrorBeyondSketch = 1;  // of a quantile among numbers that a sketch does not hold
 
 bool earlier(const Point& a, const Point& b) { return std::tie(a.at, a.run_id) < std::tie(b.at, b.run_id); }
 bool lower(const Point& a, const Point& b) { return a.amount < b.amount || (a.amount == b.amount && earlier(a, b)); }
 bool higher(const Point& a, const Point& b) { return b.amount < a.amount || (a.amount == b.amount && earlier(a, b)); }
 
+int unit_bits_of(const Amount& amount) { return amount.ratio ? kRatioUnitBits : kNumberUnitBits; }
+int bucket_of(const Amount& amount) { return bucket_of_number(amount.number, unit_bits_of(amount)); }
+
+// Where the amount lies among the buckets of a sketch; before all of them for what is counted as 0.
+int place_of(const Amount& amount) {
+  if (amount.number > 0) return bucket_of(amount);
+  return amount.nanos == 0 ? Sketch::kBucketMin - 1 : Sketch::bucket_of(amount.nanos);
+}
+
 void add_to(Sketch& sketch, const Amount& amount) {
   if (amount.number > 0) {
-    sketch.add_bucket(bucket_of_number(amount.number), 1);
+    sketch.add_bucket(bucket_of(amount), 1);
   } else {
     sketch.add(amount.nanos);
   }
@@ -24,13 +35,22 @@ void add_to(Sketch& sketch, const Amount& amount) {
 
 void remove_from(Sketch& sketch, const Amount& amount) {
   if (amount.number > 0) {
-    sketch.remove_bucket(bucket_of_number(amount.number), 1);
+    sketch.remove_bucket(bucket_of(amount), 1);
   } else {
     sketch.remove(amount.nanos);
   }
 }
 
-bool holds_times(const Distribution& values) { return values.numbers == Moments{}; }
+// Numbers that are all 0 may pass for times, they are answered the same.
+bool holds_times(const Distribution& values) { return values.low.amount.number == 0 && values.high.amount.number == 0; }
+
+// Whether the sketch says of every value where it lies: one of its lowest bucket may be anywhere below its unit.
+bool held(const Distribution& values) {
+  if (holds_times(values)) return true;
+  const double most = std::ldexp(1.0, 64 - unit_bits_of(values.high.amount));
+  const bool least_taken = !values.sketch.counts().empty() && values.sketch.offset() == Sketch::kBucketMin;
+  return values.low.amount.number >= 0 && values.high.amount.number <= most && !least_taken;
+}
 
 double mean_of(const Distribution& values) {
   if (!holds_times(values)) return std::clamp(values.numbers.mean, values.low.amount.number, values.high.amount.number);
@@ -39,11 +59,20 @@ double mean_of(const Distribution& values) {
   return (whole + rest / static_cast<double>(values.count)) / static_cast<double>(kNanosPerSecond);
 }
 
+// Rounding, of values taken out above all, may leave more than values between these two can have: half their distance.
+// T. Popoviciu, "Sur les équations algébriques ayant toutes leurs racines réelles", Mathematica 9, 1935. Says nothing
+// where an end is the middle of a bucket and the value of no run.
+double deviation_of_numbers(const Distribution& values) {
+  const double deviation = std::sqrt(values.numbers.deviations / static_cast<double>(values.count));
+  if (values.low.run_id.none() || values.high.run_id.none()) return deviation;
+  return std::min(deviation, values.high.amount.number / 2 - values.low.amount.number / 2);
+}
+
 // Of the population. For times it is taken around w, the whole part of the mean: the sum of (x - w)^2 is
 // squares - w (2 sum - count w), exact in 192 bits, and near it nothing is lost to rounding.
 double deviation_of(const Distribution& values) {
   const auto count = static_cast<long double>(values.count);
-  if (!holds_times(values)) return static_cast<double>(std::sqrt(std::max(0.0L, values.numbers.deviations / count)));
+  if (!holds_times(values)) return deviation_of_numbers(values);
   using Wide = TimeSums::Wide;
   const auto w = static_cast<std::uint64_t>(values.times.sum / values.count);
   const Wide rest = values.times.sum % values.count;  // sum - count w
@@ -69,9 +98,10 @@ double quantile_of(const Distribution& values, unsigned percent) {
   if (rank <= 1) return low;
   if (rank >= count) return high;
   const double middle = values.sketch.at_rank(rank);
-  const double value =
-      holds_times(values) ? middle / static_cast<double>(kNanosPerSecond) : std::ldexp(middle, -kNumberUnitBits);
-  return std::clamp(value, low, high);
+  if (holds_times(values)) return std::clamp(middle / static_cast<double>(kNanosPerSecond), low, high);
+  // One that is less than a unit is nearer to the low than to the unit, relative to itself.
+  const double number = middle <= 1 ? 0 : std::ldexp(middle, -unit_bits_of(values.high.amount));
+  return std::clamp(number, low, high);
 }
 
 Extreme extreme_of(const Point& point) { return {value_of(point.amount), point.run_id, point.at}; }
@@ -140,17 +170,20 @@ void TimeSums::merge(const TimeSums& other) {
 
 void Moments::add(double number, std::uint64_t count) { merge(count, {number, 0}, 1); }
 
+// In extended precision, which neither the difference of any two numbers nor its square leaves.
 void Moments::merge(std::uint64_t count, const Moments& other, std::uint64_t other_count) {
   if (other_count == 0) return;
   if (count == 0) {
     *this = other;
     return;
   }
-  const auto ours = static_cast<double>(count);
-  const auto theirs = static_cast<double>(other_count);
-  const double apart = other.mean - mean;
-  deviations += other.deviations + apart * apart * (ours * theirs / (ours + theirs));
-  mean += apart * (theirs / (ours + theirs));
+  const auto ours = static_cast<long double>(count);
+  const auto theirs = static_cast<long double>(other_count);
+  const long double apart = static_cast<long double>(other.mean) - mean;
+  const long double all =
+      static_cast<long double>(deviations) + other.deviations + apart * apart * (ours * theirs / (ours + theirs));
+  deviations = static_cast<double>(std::min(all, kNumberMax));
+  mean = static_cast<double>(mean + apart * (theirs / (ours + theirs)));
 }
 
 void Moments::remove(double number, std::uint64_t count) {
@@ -158,10 +191,11 @@ void Moments::remove(double number, std::uint64_t count) {
     *this = {};
     return;
   }
-  const auto all = static_cast<double>(count);
-  const double before = mean + (mean - number) / (all - 1);
-  deviations = std::max(0.0, deviations - (number - mean) * (number - before));
-  mean = before;
+  const auto all = static_cast<long double>(count);
+  const long double before = mean + (static_cast<long double>(mean) - number) / (all - 1);
+  const long double left = deviations - (static_cast<long double>(number) - mean) * (number - before);
+  deviations = static_cast<double>(std::max(left, 0.0L));
+  mean = static_cast<double>(std::clamp(before, -kNumberMax, kNumberMax));
 }
 
 void Distribution::add(const Point& point) {
@@ -195,46 +229,45 @@ bool Distribution::remove(const Point& point) {
 }
 
 void Distribution::find_extremes(const std::vector<Point>& points) {
-  const auto at_rank = [this](std::uint64_t rank) {
+  const bool nanos = holds_times(*this);
+  const bool ratio = high.amount.ratio;
+  const auto middle_of = [&](std::uint64_t rank) {
     const double middle = sketch.at_rank(rank);
     Point point;
-    if (holds_times(*this)) {
-      point.amount.nanos = static_cast<std::uint64_t>(std::llround(middle));
+    point.amount.ratio = ratio;
+    if (nanos) {
+      point.amount.nanos = static_cast<std::uint64_t>(std::round(middle));
     } else {
-      point.amount.number = std::ldexp(middle, -kNumberUnitBits);
+      point.amount.number = std::ldexp(middle, -unit_bits_of(point.amount));
     }
     return point;
   };
-  const auto place = [](const Point& point) {
-    Sketch one;
-    add_to(one, point.amount);
-    return one.zero_count() != 0 ? Sketch::kBucketMin - 1 : one.offset();
-  };
-  low = at_rank(1);
-  high = at_rank(count);
-  const int lowest = place(low);
-  const int highest = place(high);
+  low = middle_of(1);
+  high = middle_of(count);
+  const int lowest = place_of(low.amount);
+  const int highest = place_of(high.amount);
   bool any_low = false;
   bool any_high = false;
   for (const Point& point : points) {
-    if (place(point) == lowest && (!any_low || lower(point, low))) {
+    const int place = place_of(point.amount);
+    if (place == lowest && (!any_low || lower(point, low))) {
       low = point;
       any_low = true;
     }
-    if (place(point) == highest && (!any_high || higher(point, high))) {
+    if (place == highest && (!any_high || higher(point, high))) {
       high = point;
       any_high = true;
     }
   }
 }
 
-int bucket_of_number(double number) {
+int bucket_of_number(double number, int unit_bits) {
   int exponent = 0;
   const double mantissa = std::frexp(number, &exponent);  // in [0.5, 1)
-  const auto whole = static_cast<std::uint64_t>(std::ldexp(mantissa, 64));
-  const int octaves = std::clamp(exponent + kNumberUnitBits, -1, 64) - 64;
-  const int bucket = Sketch::bucket_of(whole) + octaves * Sketch::kBucketsPerOctave;
-  return std::clamp(bucket, Sketch::kBucketMin, Sketch::kBucketMax);
+  if (!std::isfinite(number) || exponent + unit_bits > 64) return Sketch::kBucketMax;
+  if (exponent + unit_bits < 1) return Sketch::kBucketMin;
+  const auto whole = static_cast<std::uint64_t>(std::ldexp(mantissa, 64));  // the number with its highest bit at 2^63
+  return Sketch::bucket_of(whole) - (64 - exponent - unit_bits) * Sketch::kBucketsPerOctave;
 }
 
 void Rollup::count(const Run& run) {
@@ -283,7 +316,7 @@ Stats stats_of(const Rollup& rollup, const std::vector<State>& outcomes) {
   stats.p90 = quantile_of(values, 90);
   stats.p95 = quantile_of(values, 95);
   stats.p99 = quantile_of(values, 99);
-  if (values.count > 2) stats.quantile_error = Sketch::kRelativeError;
+  if (values.count > 2) stats.quantile_error = held(values) ? Sketch::kRelativeError : kErrorBeyondSketch;
   return stats;
 }
 

@@ -59,7 +59,7 @@ struct TimeSums {
 // Stanford STAN-CS-79-773, 1979.
 struct Moments {
   double mean = 0;
-  double deviations = 0;  // sum of (value - mean)^2
+  double deviations = 0;  // sum of (value - mean)^2, held at the greatest number there is
   // `count`: of the values that are in already.
   void add(double number, std::uint64_t count);
   void remove(double number, std::uint64_t count);
@@ -74,7 +74,7 @@ struct Distribution {
   Moments numbers;  // of numbers; else 0
   // Of equal values the earliest run's, then that of the smaller id. Meaningless while count is 0.
   Point low, high;
-  // Nanoseconds of times; numbers in units of 2^-16, by bucket_of_number().
+  // Nanoseconds of times; numbers above 0 by bucket_of_number(), others as 0.
   Sketch sketch;
 
   void add(const Point& point);
@@ -87,9 +87,13 @@ struct Distribution {
   void find_extremes(const std::vector<Point>& points);
   bool operator==(const Distribution&) const = default;
 };
-// The bucket of a number above 0: as Sketch::bucket_of of it in units of 2^-16, without rounding first. Beyond what a
-// sketch holds (above 2^48, below 2^-16): its first or last bucket.
-int bucket_of_number(double number);
+// Numbers are sketched in units of 2^-16, for what is counted or measured in bytes, and ratios in units of 2^-40, for
+// seconds that one of many took: that is up to 2^48, or 2^24 seconds, at the error of a sketch.
+inline constexpr int kNumberUnitBits = 16;
+inline constexpr int kRatioUnitBits = 40;
+// The bucket of a number above 0: as Sketch::bucket_of of it in units of 2^-unit_bits, without rounding first. Beyond
+// what a sketch holds (64 bits of such units; less than one): its first or last bucket.
+int bucket_of_number(double number, int unit_bits);
 
 // The runs of a job that started within some time, by how they ended.
 struct Rollup {
@@ -120,7 +124,8 @@ struct Rollup {
 };
 
 // The answer that a rollup holds, of the values of `outcomes`. Count, min, max, mean are exact, stddev to rounding; a
-// quantile is off by at most `quantile_error`, relative to itself.
+// quantile is off by at most `quantile_error`, relative to itself: what the sketch promises, or 1 where numbers are
+// beyond what it holds (negative, say).
 Stats stats_of(const Rollup& rollup, const std::vector<State>& outcomes);
 
 // How long a time one rollup is about.

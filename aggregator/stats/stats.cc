@@ -154,11 +154,11 @@ std::optional<Amount> amount_of(const Run& run, const Measure& measure, std::str
   if (step.empty() && !is_time(measure.kind)) {
     const auto number = number_of(run, measure);
     if (!number) return std::nullopt;
-    return Amount{0, *number};
+    return Amount{0, *number, measure.kind == Measure::Kind::kSecondsPer};
   }
   const Time time = time_of(run, measure, step);
   if (!time) return std::nullopt;
-  return Amount{static_cast<std::uint64_t>(std::min<Wide>(*time, std::numeric_limits<std::uint64_t>::max())), 0};
+  return Amount{static_cast<std::uint64_t>(std::min<Wide>(*time, std::numeric_limits<std::uint64_t>::max())), 0, false};
 }
 
 double value_of(const Amount& amount) {

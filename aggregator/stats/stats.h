@@ -40,7 +40,8 @@ bool late(const Run& run, Nanos grace);
 // One measured value: nanoseconds of a time, or a number of anything else. The two never meet in one measure.
 struct Amount {
   std::uint64_t nanos = 0;
-  double number = 0;  // finite
+  double number = 0;   // finite
+  bool ratio = false;  // the number is seconds per something, and may be far below one
   bool operator==(const Amount&) const = default;
   bool operator<(const Amount& other) const {
     return nanos != other.nanos ? nanos < other.nanos : number < other.number;

@@ -56,6 +56,7 @@ void write_point(const Point& point, v1::Point& out) {
   const std::uint64_t id_high = word_of(point.run_id, 0);
   out.set_nanos(point.amount.nanos);
   out.set_number(plain(point.amount.number));
+  out.set_ratio(point.amount.ratio);
   out.set_id_high(id_high);
   out.set_id_low(word_of(point.run_id, 8));
   out.set_at_ns(static_cast<std::int64_t>(static_cast<std::uint64_t>(point.at) - start_of_id(id_high)));
@@ -98,11 +99,18 @@ bool sound(double number) { return std::isfinite(number); }
 
 bool read_point(const v1::Point& in, Point& point) {
   if (!sound(in.number())) return false;
-  point.amount = {in.nanos(), plain(in.number())};
+  point.amount = {in.nanos(), plain(in.number()), in.ratio()};
   set_word(point.run_id, 0, in.id_high());
   set_word(point.run_id, 8, in.id_low());
   point.at = static_cast<Nanos>(static_cast<std::uint64_t>(in.at_ns()) + start_of_id(in.id_high()));
   return true;
+}
+
+// Of one kind, times or numbers or ratios, and in order.
+bool can_be_ends(const stats::Amount& low, const stats::Amount& high) {
+  const bool times = low.nanos != 0 || high.nanos != 0;
+  const bool numbers = low.number != 0 || high.number != 0 || low.ratio;
+  return low.ratio == high.ratio && !(times && numbers) && !(high < low);
 }
 
 void set_low(Wide& wide, std::uint64_t word) { wide = wide >> 64U << 64U | word; }
@@ -129,6 +137,7 @@ bool read_values(const v1::Outcome& in, Distribution& values) {
   if (count == 0 || !read_point(in.low(), low)) return false;
   high = low;
   if (in.has_high() && !read_point(in.high(), high)) return false;
+  if (!can_be_ends(low.amount, high.amount)) return false;
   values = derived(count, low, high);
   values.count = count;
   values.low = low;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <vector>
 
 #include "lib/sketch/sketch.h"
 
@@ -39,6 +40,19 @@ class Reader {
     value = static_cast<std::uint8_t>(*at_++);
     return value < 0x80U || read_rest(value);
   }
+  // A token and a count of one byte each, as nearly all are, without a branch on what they are: that cannot be
+  // foreseen. False, and nothing read, where they are longer or the bytes end.
+  bool read_short(std::uint64_t& token, std::uint64_t& count) noexcept {
+    if (end_ - at_ < 2) return false;
+    const unsigned first = static_cast<std::uint8_t>(at_[0]);
+    const unsigned more = first & 1U;
+    const unsigned second = static_cast<std::uint8_t>(at_[1]) & (0U - more);  // 0 where there is none
+    if (((first | second) & 0x80U) != 0) return false;
+    token = first;
+    count = 1 + more + second;
+    at_ += 1 + more;
+    return true;
+  }
   bool read_signed(std::int64_t& value) noexcept {
     std::uint64_t raw = 0;
     if (!read(raw)) return false;
@@ -65,17 +79,18 @@ class Reader {
 // Counts as they come, at most all that a sketch can have: no memory is taken before the bytes are known to be fine.
 class Counts {
  public:
-  // Reads to the end. False where the tokens would leave the `room` buckets that there are.
-  bool read(Reader& bytes, std::size_t room) noexcept {
+  // At most `room` (> 0) buckets, up to the last that the scale has.
+  explicit Counts(std::size_t room) noexcept : room_(room) {}
+  // Reads to the end. False where the tokens would leave the room.
+  bool read(Reader& bytes) noexcept {
     std::uint64_t token = 0;
-    if (!bytes.read(token) || token > 1) return false;  // no gap before the first
-    if (room == 0 || !read_count(bytes, token)) return false;
+    std::uint64_t count = 1;
+    if (!bytes.read_short(token, count) && !read_long(bytes, token, count)) return false;
+    if (token > 1) return false;  // no gap before the first
+    put(0, count);
     while (!bytes.done()) {
-      if (!bytes.read(token)) return false;
-      const std::uint64_t gap = token >> 1U;
-      if (gap >= room - size_) return false;
-      for (std::uint64_t i = 0; i < gap; ++i) counts_[size_++] = 0;
-      if (!read_count(bytes, token)) return false;
+      if (!bytes.read_short(token, count) && !read_long(bytes, token, count)) return false;
+      if (!put(token >> 1U, count)) return false;
     }
     return true;
   }
@@ -83,19 +98,70 @@ class Counts {
   const std::uint64_t* end() const noexcept { return counts_.data() + size_; }
 
  private:
-  bool read_count(Reader& bytes, std::uint64_t token) noexcept {
-    std::uint64_t count = 1;
-    if ((token & 1U) != 0) {
-      if (!bytes.read(count) || count > kCountMax - 2) return false;
-      count += 2;
-    }
+  static constexpr std::size_t kZeroedAtOnce = 256;
+
+  static bool read_long(Reader& bytes, std::uint64_t& token, std::uint64_t& count) noexcept {
+    count = 1;
+    if (!bytes.read(token)) return false;
+    if ((token & 1U) == 0) return true;
+    if (!bytes.read(count) || count > kCountMax - 2) return false;
+    count += 2;
+    return true;
+  }
+
+  bool put(std::uint64_t gap, std::uint64_t count) noexcept {
+    if (gap >= room_ - size_) return false;
+    size_ += gap;
+    while (size_ >= zeroed_) zero_more();
     counts_[size_++] = count;
     return true;
   }
 
-  std::array<std::uint64_t, Sketch::kBucketCountMax> counts_;  // the first size_ are set
+  // Ahead of the counts and many at once: how long each gap is cannot be foreseen by a processor.
+  void zero_more() noexcept {
+    const std::size_t end = std::min(zeroed_ + kZeroedAtOnce, counts_.size());
+    std::fill(counts_.begin() + static_cast<std::ptrdiff_t>(zeroed_),
+              counts_.begin() + static_cast<std::ptrdiff_t>(end), 0);
+    zeroed_ = end;
+  }
+
+  std::array<std::uint64_t, Sketch::kBucketCountMax> counts_;  // the first zeroed_ are set
+  std::size_t room_;
   std::size_t size_ = 0;
+  std::size_t zeroed_ = 0;
 };
+
+// A run of counts that are short, as nearly all are, as tokens: which of them are 0 or 1 cannot be foreseen, so there
+// is no branch on it. `gap`: empty buckets before the first, then those behind the last. Returns where the run ends.
+using Position = std::vector<std::uint64_t>::const_iterator;
+Position write_short(std::string& out, Position at, Position end, std::uint64_t& gap) {
+  std::array<char, 256> bytes;
+  std::size_t size = 0;
+  std::uint64_t empty = gap;  // in a register, as the bytes might be anything to the compiler
+  for (; at != end && *at < 0x82U && empty < 0x40U && size + 2 <= bytes.size(); ++at) {
+    const std::uint64_t count = *at;
+    const std::uint64_t some = (count + 255) >> 8U;  // count != 0, below 0x82, in a way that compilers leave alone
+    const std::uint64_t more = (count + 254) >> 8U;  // count > 1
+    bytes[size] = static_cast<char>(empty << 1U | more);
+    bytes[size + 1] = static_cast<char>(count - 2);
+    size += some + more;
+    empty = (empty + 1) & (some - 1);  // 0 behind a count
+  }
+  out.append(bytes.data(), size);
+  gap = empty;
+  return at;
+}
+
+// The same of one count, whatever it is.
+void write_long(std::string& out, std::uint64_t count, std::uint64_t& gap) {
+  if (count == 0) {
+    ++gap;
+    return;
+  }
+  write(out, gap << 1U | (count != 1 ? 1U : 0U));
+  if (count != 1) write(out, count - 2);
+  gap = 0;
+}
 
 }  // namespace
 
@@ -107,14 +173,9 @@ void Sketch::encode_to(std::string& out) const {
   if (counts_.empty()) return;
   write(out, zigzag(offset_));
   std::uint64_t gap = 0;
-  for (const std::uint64_t count : counts_) {
-    if (count == 0) {
-      ++gap;
-      continue;
-    }
-    write(out, gap << 1U | (count != 1 ? 1U : 0U));
-    if (count != 1) write(out, count - 2);
-    gap = 0;
+  for (Position at = counts_.begin(); at != counts_.end();) {
+    at = write_short(out, at, counts_.end(), gap);
+    if (at != counts_.end()) write_long(out, *at++, gap);
   }
 }
 
@@ -138,8 +199,8 @@ bool Sketch::decode(std::string_view bytes) {
     const std::int64_t bucket_max = kBucketMax >> (kScale - scale);
     std::int64_t offset = 0;
     if (!reader.read_signed(offset) || offset < kBucketMin || offset > bucket_max) return false;
-    Counts counts;
-    if (!counts.read(reader, static_cast<std::size_t>(bucket_max - offset + 1))) return false;
+    Counts counts(static_cast<std::size_t>(bucket_max - offset + 1));
+    if (!counts.read(reader)) return false;
     counts_.assign(counts.begin(), counts.end());
     offset_ = static_cast<int>(offset);
   }

@@ -85,16 +85,28 @@ void Sketch::merge(const Sketch& other) {
     while (same.scale_ > scale_) same.coarsen();
     return merge(same);
   }
-  Sketch sum = *this;  // the strong guarantee: growing may fail half-way
-  while (sum.scale_ > other.scale_) sum.coarsen();
-  if (!other.counts_.empty()) {
-    sum.reach(other.offset_);
-    sum.reach(other.offset_ + static_cast<int>(other.counts_.size()) - 1);
-    const auto first = sum.counts_.begin() + (other.offset_ - sum.offset_);
-    std::transform(other.counts_.begin(), other.counts_.end(), first, first, add_held);
-  }
-  sum.add_zero(other.zero_count_);
-  *this = std::move(sum);
+  make_room_for(other);  // all that can fail; from here on nothing takes memory
+  while (scale_ > other.scale_) coarsen();
+  add_zero(other.zero_count_);
+  if (other.counts_.empty()) return;
+  reach(other.offset_);
+  reach(other.offset_ + static_cast<int>(other.counts_.size()) - 1);
+  const auto first = counts_.begin() + (other.offset_ - offset_);
+  std::transform(other.counts_.begin(), other.counts_.end(), first, first, add_held);
+}
+
+// Takes the memory for the buckets of both, at the scale of `other`, which is no finer. Doubles what there was where
+// that is more, so that many merges take memory few times.
+void Sketch::make_room_for(const Sketch& other) {
+  if (other.counts_.empty()) return;
+  const auto last_of = [](const Sketch& sketch) {
+    return sketch.offset_ + static_cast<int>(sketch.counts_.size()) - 1;
+  };
+  const int finer = scale_ - other.scale_;
+  const int first = counts_.empty() ? other.offset_ : std::min(offset_ >> finer, other.offset_);
+  const int last = counts_.empty() ? last_of(other) : std::max(last_of(*this) >> finer, last_of(other));
+  const auto size = static_cast<std::size_t>(last - first) + 1;
+  if (size > counts_.capacity()) counts_.reserve(std::max(size, std::min(2 * counts_.capacity(), kBucketCountMax)));
 }
 
 void Sketch::coarsen() {

@@ -92,6 +92,7 @@ class Sketch {
  private:
   void trim() noexcept;
   void reach(int bucket);  // makes counts_ include it
+  void make_room_for(const Sketch& other);
   int bucket_max() const noexcept { return kBucketMax >> (kScale - scale_); }
   int bucket_here(std::uint64_t value) const noexcept { return bucket_of(value) >> (kScale - scale_); }
 

@@ -1,5 +1,6 @@
 // A corpus that its readers no longer understand would fuzz nothing but their first line, and never say so. Where a
 // test here fails after a change of a format, fuzz_make_corpus makes the seeds anew.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -8,9 +9,11 @@
 #include <string_view>
 #include <variant>
 
+#include "aggregator/wire/rollups.h"
 #include "aggregator/wire/wire.h"
 #include "lib/cells/remains.h"
 #include "lib/journal/journal.h"
+#include "lib/sketch/sketch.h"
 #include "tests/fuzz/seeds.h"
 #include "tests/support/catch.h"
 
@@ -59,6 +62,34 @@ TEST_CASE("the seeds of pushes are let in, every run of them") {
     runs += decoded->size();
   }
   CHECK(runs >= 7);
+}
+
+TEST_CASE("the seeds of sketches are read, and reach coarse ones and long counts") {
+  int scale_min = Sketch::kScale;
+  std::size_t counts_max = 0;
+  for (const auto& [name, bytes] : whole_files_of("sketch")) {
+    INFO(name);
+    Sketch sketch;
+    REQUIRE(sketch.decode(bytes));
+    scale_min = std::min(scale_min, sketch.scale());
+    counts_max = std::max(counts_max, sketch.counts().size());
+  }
+  CHECK(scale_min == Sketch::kScaleMin);
+  CHECK(counts_max == Sketch::kBucketCountMax);
+}
+
+TEST_CASE("the seeds of rollups are read, and reach every outcome") {
+  using aggregator::State;
+  aggregator::stats::Rollup sum;
+  for (const auto& [name, bytes] : whole_files_of("rollup")) {
+    INFO(name);
+    const auto rollup = aggregator::wire::decode_rollup(bytes);
+    REQUIRE(rollup.ok());
+    sum.merge(*rollup);
+  }
+  for (const State state : {State::kSucceeded, State::kFailed, State::kCanceled, State::kCrashed}) {
+    CHECK(sum.of(state).values.count > 0);
+  }
 }
 
 }  // namespace

@@ -32,6 +32,8 @@ int main(int argc, char** argv) {
     const std::filesystem::path corpus = argv[1];
     write(corpus / "journal", kleptometrics::fuzz::journal_seeds());
     write(corpus / "push", kleptometrics::fuzz::push_seeds());
+    write(corpus / "sketch", kleptometrics::fuzz::sketch_seeds());
+    write(corpus / "rollup", kleptometrics::fuzz::rollup_seeds());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "fuzz_make_corpus: %s\n", error.what());
     return 1;

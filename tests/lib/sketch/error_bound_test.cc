@@ -45,6 +45,13 @@ double exact_quantile(const std::vector<std::uint64_t>& sorted, double q) {
   return static_cast<double>(sorted[std::max<std::size_t>(rank, 1) - 1]);
 }
 
+TEST_CASE("the documented error is 0.55 %, and half the width of a bucket is within it") {
+  REQUIRE(Sketch::kRelativeError == 0.0055);
+  const double base = std::exp2(1.0 / Sketch::kBucketsPerOctave);
+  REQUIRE((base - 1) / (base + 1) <= Sketch::kRelativeError);
+  REQUIRE((base - 1) / (base + 1) > Sketch::kRelativeError - 0.0001);
+}
+
 TEST_CASE("no quantile is off by more than the documented relative error") {
   for (const Shape& shape : shapes()) {
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {

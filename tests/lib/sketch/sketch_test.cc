@@ -1,30 +1,23 @@
 #include "lib/sketch/sketch.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
 #include <vector>
 
+#include "tests/lib/sketch/samples.h"
 #include "tests/support/catch.h"
 
 namespace kleptometrics {
 namespace {
 
-constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
+using samples::kMax;
+using samples::of;
+using samples::random_sketch;
+
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-Sketch of(std::initializer_list<std::uint64_t> values) {
-  Sketch sketch;
-  for (const std::uint64_t value : values) sketch.add(value);
-  return sketch;
-}
-
-Sketch random_sketch(std::mt19937_64& random, std::size_t size) {
-  Sketch sketch;
-  for (std::size_t i = 0; i < size; ++i) sketch.add(random() >> (random() % 64U), 1 + random() % 3U);
-  return sketch;
-}
 
 // What the header promises of counts(): neither the first nor the last is 0.
 void require_trimmed(const Sketch& sketch) {
@@ -171,6 +164,57 @@ TEST_CASE("taking out the last value empties the sketch") {
   REQUIRE(sketch == Sketch{});
 }
 
+TEST_CASE("buckets can be taken out as such") {
+  Sketch sketch = of({100, 100, 10'000});
+  REQUIRE_FALSE(sketch.remove_bucket(Sketch::bucket_of(100), 3));
+  REQUIRE_FALSE(sketch.remove_bucket(Sketch::bucket_of(100) - 1, 1));
+  REQUIRE_FALSE(sketch.remove_bucket(Sketch::bucket_of(10'000) + 1, 1));
+  REQUIRE(sketch.remove_bucket(Sketch::bucket_of(100), 2));
+  REQUIRE(sketch == of({10'000}));
+  REQUIRE(sketch.remove_bucket(Sketch::bucket_of(10'000), 0));
+  REQUIRE(sketch.remove_bucket(Sketch::bucket_of(10'000), 1));
+  REQUIRE(sketch == Sketch{});
+  REQUIRE_FALSE(sketch.remove_bucket(0, 1));
+}
+
+TEST_CASE("a bucket beyond 64-bit values is taken out of where it was added") {
+  Sketch sketch;
+  sketch.add_bucket(std::numeric_limits<int>::max(), 2);
+  sketch.add_bucket(std::numeric_limits<int>::min(), 1);
+  REQUIRE(sketch.remove_bucket(std::numeric_limits<int>::max(), 2));
+  REQUIRE(sketch.remove_bucket(std::numeric_limits<int>::min(), 1));
+  REQUIRE(sketch == Sketch{});
+}
+
+TEST_CASE("taking out works at the sketch's own scale") {
+  Sketch sketch = samples::coarsened(of({0, 7, 1'000'000}), 4);
+  REQUIRE(sketch.remove(1'000'000));
+  REQUIRE(sketch.remove(0));
+  REQUIRE(sketch == samples::coarsened(of({7}), 4));
+}
+
+TEST_CASE("the value at a rank is that of the bucket where counting arrives at it") {
+  const Sketch sketch = of({0, 10, 10, 1000});
+  REQUIRE(sketch.at_rank(1) == 0);
+  REQUIRE(sketch.at_rank(2) == near(10));
+  REQUIRE(sketch.at_rank(3) == near(10));
+  REQUIRE(sketch.at_rank(4) == near(1000));
+  REQUIRE(sketch.at_rank(0) == sketch.at_rank(1));
+  REQUIRE(sketch.at_rank(5) == sketch.at_rank(4));
+  REQUIRE(sketch.at_rank(kMax) == sketch.at_rank(4));
+  REQUIRE(Sketch{}.at_rank(1) == 0);
+  REQUIRE(of({0, 0}).at_rank(kMax) == 0);
+}
+
+TEST_CASE("a quantile is the value at its rank") {
+  std::mt19937_64 random(29);
+  const Sketch sketch = random_sketch(random, 400);
+  for (const double q : {0.0, 0.01, 0.5, 0.9, 0.99, 1.0}) {
+    const double rank = std::max(1.0, std::ceil(q * static_cast<double>(sketch.count())));
+    REQUIRE(sketch.quantile(q) == sketch.at_rank(static_cast<std::uint64_t>(rank)));
+  }
+}
+
 TEST_CASE("merging a small sketch is adding its values") {
   Sketch sketch = of({10, 1000});
   sketch.merge(of({0, 3, 1000, 50'000}));
@@ -207,6 +251,24 @@ TEST_CASE("large sketches merge to the same in any order") {
     REQUIRE(other == forward);
   }
   require_trimmed(forward);
+}
+
+TEST_CASE("merging takes memory only where the sketch grows") {
+  std::mt19937_64 random(59);
+  Sketch sketch = of({1, kMax});
+  const std::uint64_t* const memory = sketch.counts().data();
+  for (int i = 0; i < 50; ++i) sketch.merge(random_sketch(random, 200));
+  sketch.merge(samples::coarsened(random_sketch(random, 200), 5));
+  REQUIRE(sketch.counts().data() == memory);
+}
+
+TEST_CASE("an empty sketch makes no other coarser in its counts, only in its scale") {
+  Sketch sketch = of({5, 500});
+  sketch.merge(samples::coarsened({}, 2));
+  REQUIRE(sketch == samples::coarsened(of({5, 500}), 2));
+  Sketch empty = samples::coarsened({}, 2);
+  empty.merge(of({5, 500}));
+  REQUIRE(empty == sketch);
 }
 
 TEST_CASE("the coarser scale wins a merge, whichever side it is on") {

@@ -89,6 +89,7 @@ void write(const JobAnswer& job, v1::Job& out) {
     write(*job.last_run, false, strings, page);
   }
   write(*job.stats, {job.name, "duration", {}}, *out.mutable_stats());
+  if (job.spec == nullptr) return;
   out.set_description(readable(job.spec->description));
   for (const std::string& tag : job.spec->tags) out.add_tags(readable(tag));
   out.set_retention_days(job.spec->retention_days);

@@ -25,7 +25,7 @@ struct JobAnswer {
   std::string_view name, status;
   const Run* last_run = nullptr;  // shown without its steps; null: none
   const stats::Stats* stats = nullptr;
-  const JobSpec* spec = nullptr;
+  const JobSpec* spec = nullptr;  // null: none
 };
 
 // RunPage. Labels and failures are the effective ones. `next_page_token` empty: nothing is left.

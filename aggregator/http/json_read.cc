@@ -186,7 +186,8 @@ Parsed<JobSpec> parse_job(std::string_view text, std::string_view job) {
   if (!error && json.contains("name")) {
     const std::string name = Value(json["name"], "name", error).text();
     if (!error && name != job)
-      error = FieldError{"name", "name is " + aggregator::quoted(name) + ", but the path says " + aggregator::quoted(job)};
+      error =
+          FieldError{"name", "name is " + aggregator::quoted(name) + ", but the path says " + aggregator::quoted(job)};
   }
   if (error) return *std::move(error);
   std::sort(spec.tags.begin(), spec.tags.end());

@@ -69,8 +69,7 @@ absl::StatusOr<stats::History> Query::history(const HistoryRequest& request) {
   stats::Rounded rounded;
   if (from_rollups(of.filter)) {
     PlaceOfTime places(request.calendar);
-    const auto plan =
-        add_up(store_, of.filter.job, series_of(of), cut_by(request.calendar, of.filter), places);
+    const auto plan = add_up(store_, of.filter.job, series_of(of), cut_by(request.calendar, of.filter), places);
     if (!plan.ok()) return plan.status();
     if (auto missing = require_unless(!places.open().empty(), of.filter.job); !missing.ok()) return missing;
     for (auto& [start, bucket] : places.open()) {

@@ -28,8 +28,8 @@ Response list_jobs(const Request& request, query::Query& query, const Clock& clo
 // GET /api/v1/jobs/{job}.
 Response get_job(const Request& request, query::Query& query);
 
-// PUT /api/v1/jobs/{job}: what the job is meant to be, in place of what it was. The job as it then stands; 201 if it was
-// unknown before.
+// PUT /api/v1/jobs/{job}: what the job is meant to be, in place of what it was. The job as it then stands; 201 if it
+// was unknown before.
 Response put_job(const Request& request, Committer& committer, query::Query& query);
 
 // GET /api/v1/runs and /api/v1/jobs/{job}/runs, newest start first. Asked for NDJSON: all that match, a line

@@ -54,11 +54,10 @@ TEST_CASE("all time is one piece") {
 
 TEST_CASE("whole days are days, whole hours beside them hours, and only what is left single runs") {
   const Plan made = plan(cut("2024-01-01T22:30:00Z", "2024-01-04T01:00:00.5Z"));
-  CHECK(lines(made) == Lines{"runs 2024-01-01T22:30:00Z .. 2024-01-01T23:00:00Z",
-                             "hours 2024-01-01T23:00:00Z .. 2024-01-02T00:00:00Z",
-                             "days 2024-01-02T00:00:00Z .. 2024-01-04T00:00:00Z",
-                             "hours 2024-01-04T00:00:00Z .. 2024-01-04T01:00:00Z",
-                             "runs 2024-01-04T01:00:00Z .. 2024-01-04T01:00:00.5Z"});
+  CHECK(lines(made) ==
+        Lines{"runs 2024-01-01T22:30:00Z .. 2024-01-01T23:00:00Z", "hours 2024-01-01T23:00:00Z .. 2024-01-02T00:00:00Z",
+              "days 2024-01-02T00:00:00Z .. 2024-01-04T00:00:00Z", "hours 2024-01-04T00:00:00Z .. 2024-01-04T01:00:00Z",
+              "runs 2024-01-04T01:00:00Z .. 2024-01-04T01:00:00.5Z"});
   CHECK_FALSE(made.rounded);
   CHECK(made.runs_since() == at("2024-01-01T22:30:00Z"));
   CHECK(lines(plan(cut("2024-01-01T00:00:00Z", "2024-01-08T00:00:00Z"))) ==
@@ -154,11 +153,10 @@ Cut with_apart() {
 
 TEST_CASE("where hours are cut as well there are single runs") {
   const Plan made = plan(with_apart());
-  CHECK(lines(made) == Lines{"runs 2024-01-01T00:30:00Z .. 2024-01-01T01:00:00Z",
-                             "hours 2024-01-01T01:00:00Z .. 2024-01-02T00:00:00Z",
-                             "runs 2024-01-02T00:00:00Z .. 2024-01-04T00:00:00Z",
-                             "hours 2024-01-04T00:00:00Z .. 2024-01-06T00:00:00Z",
-                             "runs 2024-01-06T00:00:00Z .. 2024-01-07T00:00:00Z"});
+  CHECK(lines(made) ==
+        Lines{"runs 2024-01-01T00:30:00Z .. 2024-01-01T01:00:00Z", "hours 2024-01-01T01:00:00Z .. 2024-01-02T00:00:00Z",
+              "runs 2024-01-02T00:00:00Z .. 2024-01-04T00:00:00Z", "hours 2024-01-04T00:00:00Z .. 2024-01-06T00:00:00Z",
+              "runs 2024-01-06T00:00:00Z .. 2024-01-07T00:00:00Z"});
   CHECK_FALSE(made.rounded);
 }
 

@@ -58,7 +58,7 @@ absl::StatusOr<Plan> add_up(Store& store, const std::string& job, const stats::S
     Merger merger(series, places);
     if (auto status = store.summarize(request, merger); !status.ok()) return status;
     const Nanos runs_since = made.runs_since();
-    if (runs_since == kTimeEnd) return made;
+    if (runs_since == kTimeEnd || attempt == kAttemptsMax) return made;
     const auto still_complete = store.complete_since(job);
     if (!still_complete.ok()) return still_complete.status();
     if (*still_complete <= runs_since) return made;

@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/sketch/sketch.h"
 #include "tests/bench/encode.h"
+#include "tests/bench/questions.h"
 #include "tests/bench/stream.h"
 
 namespace kleptometrics::bench {
@@ -55,26 +56,31 @@ class AppendedFile {
 
 }  // namespace
 
-double floor_rate(const History& history, std::size_t batch, const std::string& dir, double seconds) {
+Floor measure_floor(const History& history, std::size_t batch, const std::string& dir, double seconds) {
   const std::vector<std::string> bodies = write_batches(history, batch);
   AppendedFile file(dir + "/floor");
   std::array<Sketch, 3> sketches;
   v1::PushRequest request;
-  std::size_t runs = 0;
+  std::vector<double> appends;  // microseconds
   const Nanos begin = system_steady();
-  const Nanos least = static_cast<Nanos>(seconds * static_cast<double>(kNanosPerSecond));
-  Nanos taken = 0;
-  for (std::size_t turn = 0; taken < least; ++turn) {
+  Nanos now = begin;
+  Nanos decoding = 0;
+  for (std::size_t turn = 0; static_cast<double>(now - begin) < seconds * 1e9; ++turn) {
     const std::string& body = bodies[turn % bodies.size()];
+    const Nanos received = now;
     if (!request.ParseFromString(body)) throw std::runtime_error("a batch cannot be decoded");
     for (const v1::Run& run : request.runs())
       for (Sketch& sketch : sketches) sketch.add(static_cast<std::uint64_t>(run.duration_ns()));
+    const Nanos decoded = system_steady();
     file.append(body);
-    runs += static_cast<std::size_t>(request.runs_size());
-    taken = system_steady() - begin;
+    now = system_steady();
+    decoding += decoded - received;
+    appends.push_back(static_cast<double>(now - decoded) / 1e3);
   }
-  if (sketches[0].count() != runs) throw std::runtime_error("a sketch has lost a run");
-  return static_cast<double>(runs) * static_cast<double>(kNanosPerSecond) / static_cast<double>(taken);
+  const auto runs = static_cast<double>(sketches[0].count());
+  const auto all = static_cast<double>(now - begin);
+  return {runs * 1e9 / all, static_cast<double>(decoding) / runs,
+          static_cast<double>(now - begin - decoding) / 1e3 / static_cast<double>(appends.size()), median_of(appends)};
 }
 
 }  // namespace kleptometrics::bench

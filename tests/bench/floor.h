@@ -10,8 +10,15 @@
 
 namespace kleptometrics::bench {
 
-// Runs a second, over at least `seconds`, with batches of so many runs. The file is made in `dir`, which should be on
+struct Floor {
+  double rate = 0;                 // runs a second
+  double decode_nanos = 0;         // and sketches, a run
+  double append_microseconds = 0;  // and fdatasync, a batch: the mean
+  double append_median = 0;        // the same, the median: far below the mean where others use the disk
+};
+
+// Over at least `seconds`, with batches of so many runs. The file is made in `dir`, which should be on
 // the disk that the aggregator writes to, and removed. Throws std::runtime_error where the disk refuses.
-double floor_rate(const History& history, std::size_t batch, const std::string& dir, double seconds);
+Floor measure_floor(const History& history, std::size_t batch, const std::string& dir, double seconds);
 
 }  // namespace kleptometrics::bench

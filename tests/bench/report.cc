@@ -1,7 +1,9 @@
 #include "tests/bench/report.h"
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <utility>
 
 namespace kleptometrics::bench {
 namespace {
@@ -62,10 +64,15 @@ void Report::load(const LoadResult& load, std::uint64_t mark_every) {
          seconds_of(load.marks, 0, 2) / seconds_of(load.marks, 7, 9));
 }
 
-void Report::against_floor(const LoadResult& load, double before, double after) {
-  const double mean = (before + after) / 2;
-  line("floor, runs a second", "%.0f (before %.0f, after %.0f)", mean, before, after);
+void Report::against_floor(const LoadResult& load, const Floor& before, const Floor& after) {
+  const double mean = (before.rate + after.rate) / 2;
+  line("floor, runs a second", "%.0f (before %.0f, after %.0f)", mean, before.rate, after.rate);
+  for (const auto& [name, floor] : {std::pair{"its parts before", before}, {"its parts after", after}})
+    line(name, "decode and sketches %.0f ns a run; append and fdatasync %.0f us a batch, median %.0f",
+         floor.decode_nanos, floor.append_microseconds, floor.append_median);
   line("of the floor", "%.3f", load.rate() / mean);
+  if (std::max(before.rate, after.rate) > 1.5 * std::min(before.rate, after.rate))
+    line("", "the machine was not quiet: the floor changed by more than half");
 }
 
 void Report::questions(const std::vector<Timing>& timings, const std::vector<double>& peer,

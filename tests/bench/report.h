@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/floor.h"
 #include "tests/bench/load.h"
 #include "tests/bench/questions.h"
 
@@ -22,7 +23,7 @@ class Report {
   // Runs a second in all and for each part, the last three parts against the first three, bytes on the wire.
   void load(const LoadResult& load, std::uint64_t mark_every);
   // The load against the floor before and after it.
-  void against_floor(const LoadResult& load, double before, double after);
+  void against_floor(const LoadResult& load, const Floor& before, const Floor& after);
   // `peer`: medians of another system for the same questions, 0 where there is none; may be empty.
   void questions(const std::vector<Timing>& timings, const std::vector<double>& peer = {},
                  const std::string& peer_name = "");

@@ -52,12 +52,12 @@ LoadOptions Scenarios::load_options(const tests::Daemon& daemon, const Part& par
 
 LoadResult Scenarios::load(tests::Daemon& daemon, const History& history, const Part& part, Tally& tally) {
   const LoadOptions options = load_options(daemon, part);
-  const double before = floor_rate(history, settings_.batch, daemon.dir().path(), settings_.floor_seconds);
+  const Floor before = measure_floor(history, settings_.batch, daemon.dir().path(), settings_.floor_seconds);
   Stream stream(history, part.stream, part.first, part.last);
   MemoryWatch memory(daemon.pid());
   LoadResult result = Load(history, options).run(stream);
   const double most = memory.stop();
-  const double after = floor_rate(history, settings_.batch, daemon.dir().path(), settings_.floor_seconds);
+  const Floor after = measure_floor(history, settings_.batch, daemon.dir().path(), settings_.floor_seconds);
   report_.load(result, options.mark_every);
   report_.against_floor(result, before, after);
   wait(settings_.idle_seconds);

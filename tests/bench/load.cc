@@ -1,5 +1,7 @@
 #include "tests/bench/load.h"
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -20,6 +22,14 @@ constexpr auto kPause = std::chrono::milliseconds(5);  // before a batch is sent
 
 double seconds_since(Nanos begin) {
   return static_cast<double>(system_steady() - begin) / static_cast<double>(kNanosPerSecond);
+}
+
+// Of this process, of all its threads.
+double cpu_seconds() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+         static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
 // What an answer of 200 says. False: a run was rejected, or it cannot be read; `error` says which.
@@ -188,6 +198,7 @@ LoadResult Load::run(Stream& stream) {
   RequestQueue queue(std::max<std::size_t>(2 * options_.connections, kQueueRuns / options_.batch));
   std::thread writer([&] { write_requests(stream, queue); });
   queue.await_full();
+  const double cpu_before = cpu_seconds();
   begin_ = system_steady();
   std::vector<std::thread> connections;
   for (unsigned i = 0; i < options_.connections; ++i) connections.emplace_back([&] { serve(queue); });
@@ -195,6 +206,7 @@ LoadResult Load::run(Stream& stream) {
   queue.close();
   writer.join();
   result_.retries = retries_;
+  result_.cpu_seconds = cpu_seconds() - cpu_before;
   return result_;
 }
 

@@ -31,6 +31,7 @@ struct LoadResult {
   std::uint64_t requests = 0, body_bytes = 0;
   std::uint64_t retries = 0;  // batches sent again
   double seconds = 0;         // from the first request to the last answer
+  double cpu_seconds = 0;     // that the load took of the machine for itself meanwhile
   std::vector<double> marks;  // seconds at which each `mark_every` runs were accepted
   std::string error;          // empty: every run that was sent is acknowledged
 

@@ -52,6 +52,7 @@ void Report::load(const LoadResult& load, std::uint64_t mark_every) {
   if (load.retries != 0) line("batches sent again", "%llu", static_cast<unsigned long long>(load.retries));
   line("bytes a run on the wire", "%.1f",
        static_cast<double>(load.body_bytes) / static_cast<double>(load.accepted + load.duplicates));
+  line("of the machine, taken by the load itself", "%.2f cores", load.cpu_seconds / load.seconds);
   std::string parts;
   for (std::size_t part = 0; part < load.marks.size(); ++part)
     parts += " " + std::to_string(

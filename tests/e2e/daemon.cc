@@ -25,15 +25,16 @@ std::string read_file(const std::string& path) {
 
 pid_t start_program(const std::vector<std::string>& command, const std::vector<std::string>& environment,
                     const std::string& log) {
+  // Before the fork: other threads may hold what allocating needs.
+  std::vector<char*> arguments;
+  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
   const pid_t child = ::fork();
   if (child != 0) return child;
   const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   ::dup2(out, STDOUT_FILENO);
   ::dup2(out, STDERR_FILENO);
   for (const std::string& entry : environment) ::putenv(const_cast<char*>(entry.c_str()));
-  std::vector<char*> arguments;
-  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
   ::execvp(arguments[0], arguments.data());
   ::_exit(127);
 }

@@ -17,6 +17,9 @@ constexpr char kSelectAll[] =
     "SELECT job, start, bytes FROM rollups WHERE resolution=?1 AND series=?2 AND start>=?3 AND start<?4";
 constexpr char kReplace[] =
     "INSERT OR REPLACE INTO rollups(resolution, series, job, start, bytes) VALUES(?1,?2,?3,?4,?5)";
+constexpr char kSelectExpired[] = "SELECT bytes FROM expired WHERE resolution=?1 AND series=?2 AND job=?3 AND start=?4";
+constexpr char kReplaceExpired[] =
+    "INSERT OR REPLACE INTO expired(resolution, series, job, start, bytes) VALUES(?1,?2,?3,?4,?5)";
 constexpr char kDelete[] = "DELETE FROM rollups WHERE resolution=?1 AND series=?2 AND job=?3 AND start=?4";
 
 Nanos length_of(Resolution resolution) { return resolution == Resolution::kHour ? stats::kHour : stats::kDay; }
@@ -25,6 +28,12 @@ std::int64_t number_of(Resolution resolution, Nanos at) {
   if (resolution == Resolution::kAll) return 0;
   const Nanos length = length_of(resolution);
   return at / length - (at % length < 0 ? 1 : 0);
+}
+
+bool is_time(const stats::Series& series) {
+  using Kind = stats::Measure::Kind;
+  const Kind kind = series.measure.kind;
+  return kind == Kind::kDuration || kind == Kind::kStartDelay || kind == Kind::kCpu;
 }
 
 std::int64_t resolution_of(const RollupKey& key) { return static_cast<std::int64_t>(key.resolution); }
@@ -86,8 +95,38 @@ absl::Status RollupRows::add(std::int64_t job, const Run& run, bool hour) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<stats::Rollup> RollupRows::stored(const RollupKey& key) {
-  Execution row(db_.prepare(kSelectRow));
+absl::Status RollupRows::expire(std::int64_t job, const Run& run) {
+  for (const stats::Series& series : stats::series_of(run)) {
+    const absl::StatusOr<std::int64_t> key = key_of(series);
+    if (!key.ok()) return key.status();
+    for (const Resolution resolution : {Resolution::kHour, Resolution::kDay}) {
+      if (resolution == Resolution::kHour && !series.durations()) continue;
+      const RollupKey at{resolution, *key, job, start_of(run.started_at, resolution)};
+      if (absl::Status status = expire_in(at, series, run); !status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+// A rollup of at most two values an outcome: the lowest and the highest.
+absl::Status RollupRows::expire_in(const RollupKey& key, const stats::Series& series, const Run& run) {
+  absl::StatusOr<stats::Rollup> extremes = stored(kSelectExpired, key);
+  if (!extremes.ok()) return extremes.status();
+  stats::Distribution& known = extremes->of(run.state).values;
+  stats::Rollup with = *extremes;
+  with.measure(run, series);
+  const stats::Distribution& all = with.of(run.state).values;
+  if (known.count == 2 && all.low == known.low && all.high == known.high) return absl::OkStatus();
+  stats::Distribution kept;
+  kept.add(all.low);
+  if (all.count > 1) kept.add(all.high);
+  known = kept;
+  const std::string bytes = wire::encode_rollup(*extremes);
+  return db_.run(kReplaceExpired, resolution_of(key), key.series, key.job, stored_start(key), std::string_view(bytes));
+}
+
+absl::StatusOr<stats::Rollup> RollupRows::stored(const char* select, const RollupKey& key) {
+  Execution row(db_.prepare(select));
   if (row.with(resolution_of(key), key.series, key.job, stored_start(key)).next())
     return wire::decode_rollup(row.blob(0));
   if (!row.status().ok()) return row.status();
@@ -102,7 +141,7 @@ absl::Status RollupRows::store(const RollupKey& key, const stats::Rollup& rollup
 
 absl::Status RollupRows::flush() {
   for (const auto& [key, change] : changes_) {
-    absl::StatusOr<stats::Rollup> rollup = stored(key);
+    absl::StatusOr<stats::Rollup> rollup = stored(kSelectRow, key);
     if (!rollup.ok()) return rollup.status();
     rollup->merge(change);
     if (absl::Status status = store(key, *rollup); !status.ok()) return status;
@@ -129,7 +168,7 @@ absl::Status RollupRows::remove(std::int64_t job, const Run& run, bool hour, con
 
 absl::Status RollupRows::remove_from(const RollupKey& key, const Run& run, const stats::Series& series,
                                      const Others& others) {
-  absl::StatusOr<stats::Rollup> rollup = stored(key);
+  absl::StatusOr<stats::Rollup> rollup = stored(kSelectRow, key);
   if (!rollup.ok()) return rollup.status();
   stats::Rollup::Outcome& outcome = rollup->of(run.state);
   if (series.durations()) {
@@ -137,26 +176,34 @@ absl::Status RollupRows::remove_from(const RollupKey& key, const Run& run, const
     if (stats::late(run, stats::kGraceDefault)) --outcome.late;
   }
   const auto amount = amount_of(run, series.measure, series.step);
-  if (amount && !outcome.values.remove({*amount, run.id, run.started_at})) {
-    if (absl::Status status = find_extremes(key, outcome.values, run.state, series, others); !status.ok())
-      return status;
+  if (!amount) return store(key, *rollup);
+  const bool extremes_stay = outcome.values.remove({*amount, run.id, run.started_at});
+  if (outcome.values.count != 0 && (!extremes_stay || !is_time(series))) {
+    const absl::Status status = add_up_again(key, outcome.values, run.state, series, others);
+    if (!status.ok()) return status;
   }
   return store(key, *rollup);
 }
 
-// Among the runs of an hour or a day; of all time among the days.
-absl::Status RollupRows::find_extremes(const RollupKey& key, stats::Distribution& values, State state,
-                                       const stats::Series& series, const Others& others) {
+// What cannot be taken out of a sum: a low or a high, and the moments of numbers, which round. Of an hour or a day from
+// its runs, of all time from the days.
+absl::Status RollupRows::add_up_again(const RollupKey& key, stats::Distribution& values, State state,
+                                      const stats::Series& series, const Others& others) {
   std::vector<stats::Point> points;
+  stats::Moments moments;
   absl::Status status;
+  std::uint64_t count = 0;
   if (key.resolution == Resolution::kAll) {
-    const RollupKey days{Resolution::kDay, key.series, key.job, std::numeric_limits<Nanos>::min()};
-    status = read_rollups(db_, days, std::numeric_limits<Nanos>::max(),
+    const RollupKey from{Resolution::kDay, key.series, key.job, std::numeric_limits<Nanos>::min()};
+    status = read_rollups(db_, from, std::numeric_limits<Nanos>::max(),
                           [&](const RollupKey&, std::string_view bytes) -> absl::Status {
                             const absl::StatusOr<stats::Rollup> day = wire::decode_rollup(bytes);
                             if (!day.ok()) return day.status();
                             const stats::Distribution& its = day->of(state).values;
-                            if (its.count != 0) points.insert(points.end(), {its.low, its.high});
+                            if (its.count == 0) return absl::OkStatus();
+                            points.insert(points.end(), {its.low, its.high});
+                            moments.merge(count, its.numbers, its.count);
+                            count += its.count;
                             return absl::OkStatus();
                           });
   } else {
@@ -164,10 +211,20 @@ absl::Status RollupRows::find_extremes(const RollupKey& key, stats::Distribution
     status = others(key.start, key.start + length_of(key.resolution), hour, [&](const Run& run) {
       if (run.state != state) return;
       const auto amount = amount_of(run, series.measure, series.step);
-      if (amount) points.push_back({*amount, run.id, run.started_at});
+      if (!amount) return;
+      points.push_back({*amount, run.id, run.started_at});
+      moments.add(amount->number, count++);
     });
   }
-  if (status.ok()) values.find_extremes(points);
+  if (!status.ok()) return status;
+  if (key.resolution != Resolution::kAll) {
+    const absl::StatusOr<stats::Rollup> expired = stored(kSelectExpired, key);
+    if (!expired.ok()) return expired.status();
+    const stats::Distribution& its = expired->of(state).values;
+    if (its.count != 0) points.insert(points.end(), {its.low, its.high});
+  }
+  values.find_extremes(points);
+  if (!is_time(series) && count == values.count) values.numbers = moments;  // else some have expired
   return status;
 }
 

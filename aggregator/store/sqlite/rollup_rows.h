@@ -44,6 +44,9 @@ class RollupRows {
   absl::Status add(std::int64_t job, const Run& run, bool hour);
   // Its duration in its hour alone.
   void add_hour(std::int64_t job, const Run& run);
+  // Remembers, at once, where a run that expires is the lowest or the highest of those of its hour or day that have: it
+  // may be so of all of them again when another run is taken out.
+  absl::Status expire(std::int64_t job, const Run& run);
   absl::Status flush();
 
   // The runs of a job that started in [since, until) and have ended, but for the one that is taken out; with `in_hours`
@@ -58,9 +61,10 @@ class RollupRows {
 
  private:
   absl::Status remove_from(const RollupKey& key, const Run& run, const stats::Series& series, const Others& others);
-  absl::Status find_extremes(const RollupKey& key, stats::Distribution& values, State state,
-                             const stats::Series& series, const Others& others);
-  absl::StatusOr<stats::Rollup> stored(const RollupKey& key);
+  absl::Status add_up_again(const RollupKey& key, stats::Distribution& values, State state, const stats::Series& series,
+                            const Others& others);
+  absl::Status expire_in(const RollupKey& key, const stats::Series& series, const Run& run);
+  absl::StatusOr<stats::Rollup> stored(const char* select, const RollupKey& key);
   absl::Status store(const RollupKey& key, const stats::Rollup& rollup);
 
   Connection& db_;

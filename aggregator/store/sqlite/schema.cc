@@ -92,6 +92,14 @@ CREATE TABLE rollups(
   bytes BLOB NOT NULL,           -- wire::encode_rollup
   PRIMARY KEY(resolution, series, job, start)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE expired(            -- of hours and days: the lowest and the highest of the runs that have expired
+  resolution INTEGER NOT NULL,
+  series INTEGER NOT NULL,
+  job INTEGER NOT NULL,
+  start INTEGER NOT NULL,
+  bytes BLOB NOT NULL,           -- wire::encode_rollup
+  PRIMARY KEY(resolution, series, job, start)
+) STRICT, WITHOUT ROWID;
 )sql";
 
 // Step i makes version i + 1 out of version i.

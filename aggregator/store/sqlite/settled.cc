@@ -81,11 +81,22 @@ absl::StatusOr<std::int64_t> Settled::job_key(std::string_view name) {
 }
 
 absl::StatusOr<wire::ChunkReader> Settled::chunk(std::int64_t key) {
-  Execution row(db_.prepare("SELECT bytes FROM chunks WHERE key = ?1"));
-  if (row.with(key).next()) return wire::ChunkReader::open(row.blob(0));
-  if (row.corrupt()) return absl::UnknownError(row.status().message());
-  if (!row.status().ok()) return row.status();
-  return absl::UnknownError(absl::StrCat(chunk_name(key), " is missing"));
+  Execution row(db_.prepare("SELECT bytes, first_start, last_start FROM chunks WHERE key = ?1"));
+  if (!row.with(key).next()) {
+    if (row.corrupt()) return absl::UnknownError(row.status().message());
+    if (!row.status().ok()) return row.status();
+    return absl::UnknownError(absl::StrCat(chunk_name(key), " is missing"));
+  }
+  absl::StatusOr<wire::ChunkReader> in = wire::ChunkReader::open(row.blob(0));
+  if (!in.ok() || in->size() == 0) return in;
+  Nanos first = kNever;
+  Nanos last = kEver;
+  for (std::size_t at = 0; at < in->size(); ++at) {
+    first = std::min(first, in->started_at(at));
+    last = std::max(last, in->started_at(at));
+  }
+  if (first != row.integer(1) || last != row.integer(2)) return absl::DataLossError("the row of a chunk holds another");
+  return in;
 }
 
 absl::StatusOr<std::optional<Settled::Found>> Settled::find(const Uuid& id) {

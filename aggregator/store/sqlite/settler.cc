@@ -404,6 +404,7 @@ absl::StatusOr<bool> Settler::expire(const std::string& job, Nanos horizon, Nano
       }
       after.gone.push_back(each.run->id);
       if (!each.in_hours) rollups.add_hour(*job_key, *each.run);
+      if (absl::Status status = rollups.expire(*job_key, *each.run); !status.ok()) return status;
       complete_since = std::max(complete_since, each.run->started_at + 1);
       ++expired;
     }

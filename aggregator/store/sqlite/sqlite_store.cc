@@ -132,6 +132,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<bool> expire(Nanos now, Maintenance& done) KLEPTO_REQUIRES(writing_);
 
   absl::Status add_rollups(View& view, const SummaryRequest& request, const Stretch& stretch, Pieces& pieces);
+  absl::StatusOr<std::optional<State>> last_verdict(View& view, const std::string& job, const Recent* recent);
   static absl::StatusOr<bool> is_open(View& view, std::int64_t job);
   void leave_out(std::string_view what, const absl::Status& why);
   std::string doing(std::string_view what) const { return absl::StrCat(absl_view(what), " sqlite ", path_); }
@@ -471,6 +472,7 @@ absl::StatusOr<std::optional<Run>> SqliteStore::run(const Uuid& id) {
 absl::StatusOr<RunPage> SqliteStore::runs(const RunFilter& filter, const std::optional<RunCursor>& after,
                                           std::size_t limit) {
   if (limit == 0) return absl::InvalidArgumentError("limit is 0; a page has at least one run");
+  limit = std::min(limit, std::numeric_limits<std::size_t>::max() - 1);  // one more is looked for
   View view(readers_);
   std::vector<RecentPtr> recent;
   {
@@ -667,12 +669,29 @@ absl::StatusOr<std::vector<JobHead>> SqliteStore::jobs(const std::string& only) 
     if (!head.last_verdict && tail.verdict != nullptr) head.last_verdict = tail.verdict->run.state;
     head.running = head.running || tail.running;
   }
+  for (const std::string& name : verdicts_to_find) {
+    const absl::StatusOr<std::optional<State>> verdict = last_verdict(view, name, tails.at(name).verdict.get());
+    if (!verdict.ok()) return within(doing("read"), verdict.status());
+    heads[name].last_verdict = *verdict;
+  }
   std::vector<JobHead> all;
   for (auto& [name, head] : heads) {
     head.name = name;
     all.push_back(std::move(head));
   }
   return all;
+}
+
+// Of the tables and the tail, where the newest that the tables know of is no verdict any more.
+absl::StatusOr<std::optional<State>> SqliteStore::last_verdict(View& view, const std::string& job,
+                                                               const Recent* recent) {
+  const auto damage = [&](std::string_view what, const absl::Status& why) { leave_out(what, why); };
+  const RunFilter filter{.job = job, .states = {State::kSucceeded, State::kFailed, State::kCrashed}};
+  const auto settled = view.settled.newest(filter, std::nullopt, 1, view.hidden, damage);
+  if (!settled.ok()) return settled.status();
+  const bool is_settled = !settled->empty() && (recent == nullptr || sqlite::newer(settled->front(), recent->run));
+  if (is_settled) return std::optional<State>(settled->front().state);
+  return recent == nullptr ? std::nullopt : std::optional<State>(recent->run.state);
 }
 
 absl::StatusOr<bool> SqliteStore::is_open(View& view, std::int64_t job) {

@@ -46,7 +46,7 @@ using fakes::started;
 
 Run large_run(std::uint32_t number) {
   Run run = started("job", number, kStart + seconds(number));
-  run.host.assign(1000, 'h');
+  run.host = std::string(990, 'h') + std::to_string(number);  // each a text of its own
   return run;
 }
 

@@ -7,6 +7,7 @@
 // Parts are started from the store outwards and stopped from the sockets inwards, so that nothing that is running lacks
 // what it needs. Exit codes: 0 after SIGTERM or SIGINT, 1 for what cannot be started or go on.
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,6 +56,14 @@ ABSL_FLAG(
 ABSL_FLAG(std::string, spool_dir, "auto",
           "directory whose journals of dead programs are picked up; empty for none. auto: as root "
           "/var/spool/kleptometrics with a directory a user, else spool in the state directory");
+ABSL_FLAG(
+    bool, verify_store, false,
+    "count everything in the store anew, say where what was derived from runs is not what they say, and end: 0 if "
+    "nothing is wrong. No aggregator may have it open");
+ABSL_FLAG(
+    std::string, backup, "",
+    "write a consistent copy of the store to this file, which must not exist, and end. Other aggregators may go on "
+    "writing to the store meanwhile");
 ABSL_FLAG(std::string, ready_file, "",
           "file that is written when ready to serve, with the real addresses as JSON: "
           "{\"listen\":\"127.0.0.1:9461\",\"socket\":\"...\"}");
@@ -73,7 +82,8 @@ constexpr char kUsage[] =
 
 // Where things lie, after `auto` is resolved.
 struct Settings {
-  std::string listen, socket, store, spool_dir, ready_file;
+  std::string listen, socket, store, spool_dir, ready_file, backup;
+  bool verify_store = false;
   mode_t socket_mode = 0600;
 };
 
@@ -161,15 +171,29 @@ void timed(std::string_view name, Phase phase) {
   log_info("stopped " + std::string(name) + " milliseconds=" + std::to_string(millis));
 }
 
+// Says what it finds on stdout.
+absl::Status verify(Store& store, const std::string& url) {
+  constexpr std::size_t kDifferencesMax = 100;
+  const auto differences = store.verify(kDifferencesMax);
+  if (!differences.ok()) return differences.status();
+  for (const std::string& difference : *differences) std::printf("%s\n", difference.c_str());
+  if (!differences->empty()) return absl::DataLossError(absl::StrCat(url, " does not hold together"));
+  std::printf("%s: everything that is derived from runs is what they say\n", url.c_str());
+  return absl::OkStatus();
+}
+
 absl::Status run(Settings settings) {
   const sigset_t signals = block_signals();
   allow_descriptors();
+  ::mallopt(M_ARENA_MAX, 2);  // a sidecar is to be small: each further arena keeps some of what a load has filled
   const Clock& clock = system_clock();
   if (absl::Status status = ::geteuid() == 0 ? resolve_system(settings) : resolve_user(settings); !status.ok())
     return status;
 
+  if (!settings.backup.empty()) return backup_store(settings.store, settings.backup);
   auto store = open_store(settings.store);
   if (!store.ok()) return store.status();
+  if (settings.verify_store) return verify(**store, settings.store);
   auto committer = Committer::create(**store, clock, {});
   if (!committer.ok()) return committer.status();
   query::Query query(**store);
@@ -251,8 +275,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "kleptometricsd: unexpected argument \"%s\"; see --help\n", arguments[1]);
     return 1;
   }
-  Settings settings{absl::GetFlag(FLAGS_listen), absl::GetFlag(FLAGS_socket), absl::GetFlag(FLAGS_store),
-                    absl::GetFlag(FLAGS_spool_dir), absl::GetFlag(FLAGS_ready_file)};
+  Settings settings{absl::GetFlag(FLAGS_listen),      absl::GetFlag(FLAGS_socket),     absl::GetFlag(FLAGS_store),
+                    absl::GetFlag(FLAGS_spool_dir),   absl::GetFlag(FLAGS_ready_file), absl::GetFlag(FLAGS_backup),
+                    absl::GetFlag(FLAGS_verify_store)};
   const absl::Status status = run(std::move(settings));
   if (status.ok()) return 0;
   std::fprintf(stderr, "kleptometricsd: %s\n", std::string(status.message()).c_str());

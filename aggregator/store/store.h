@@ -146,5 +146,8 @@ inline constexpr Nanos kIdsOutlive = 30 * stats::kDay;
 // InvalidArgument names what is wrong with the URL; FailedPrecondition: the file is no store of this build,
 // or another process has it open; PermissionDenied and others: what the system said.
 absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url);
+// Writes a consistent copy of the store to a file, while another process may go on writing to it. InvalidArgument: the
+// store keeps no file; AlreadyExists: the file is there; NotFound: there is no store.
+absl::Status backup_store(std::string_view url, const std::string& path);
 
 }  // namespace kleptometrics::aggregator

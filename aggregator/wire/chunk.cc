@@ -73,8 +73,8 @@ v1::Column* write(const Numbers& numbers, google::protobuf::Arena* arena) {
   std::uint64_t unit = 0;
   bool equal = true;
   for (const std::uint64_t number : numbers) {
-    unit = std::gcd(unit, number);
     equal = equal && number == numbers.front();
+    if (unit != 1 && (unit == 0 || number % unit != 0)) unit = std::gcd(unit, number);
   }
   if (unit == 0) return nullptr;
   auto* column = google::protobuf::Arena::CreateMessage<v1::Column>(arena);
@@ -155,7 +155,13 @@ class ChunkWriter {
     column(set, [&](const Chunked& each) { return static_cast<std::uint64_t>(value(*each.run)); });
   }
   void text_column(void (v1::Chunk::*set)(v1::Column*), std::string Run::*text) {
-    run_column(set, [&](const Run& run) { return strings_.index(run.*text); });
+    const std::string* before = nullptr;  // mostly neighbours are alike
+    std::uint32_t index = 0;
+    run_column(set, [&](const Run& run) {
+      if (before == nullptr || *before != run.*text) index = strings_.index(run.*text);
+      before = &(run.*text);
+      return index;
+    });
   }
   void used_column(void (v1::Chunk::*set)(v1::Column*), std::optional<std::uint64_t> Resources::*used) {
     run_column(set, [&](const Run& run) { return (run.resources.*used).value_or(0); });
@@ -305,8 +311,8 @@ struct ChunkReader::Columns {
   google::protobuf::Arena arena;
   v1::Chunk& chunk = *google::protobuf::Arena::CreateMessage<v1::Chunk>(&arena);
   std::size_t count = 0;
-  Numbers slot, committed, job, flags, revision, duration, finished_at, scheduled_at, host, pid, program, version, build_id,
-      boot_id, cpu_user, cpu_system, max_rss_bytes, read_bytes, write_bytes;
+  Numbers slot, committed, job, flags, revision, duration, finished_at, scheduled_at, host, pid, program, version,
+      build_id, boot_id, cpu_user, cpu_system, max_rss_bytes, read_bytes, write_bytes;
   std::vector<Nanos> started_at;
   std::vector<Uuid> ids, gone;
   struct Counter {

@@ -83,6 +83,8 @@ absl::Status make_file(const std::string& path) {
   return existed ? absl::OkStatus() : sync_folder(folder_of(path));
 }
 
+absl::Status sync_folder_of(const std::string& path) { return sync_folder(folder_of(path)); }
+
 absl::Status check_room(const std::string& path, std::uint64_t bytes) {
   struct statvfs disk {};
   if (::statvfs(path.c_str(), &disk) != 0) return absl::OkStatus();

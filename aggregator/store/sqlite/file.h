@@ -34,4 +34,7 @@ absl::Status make_file(const std::string& path);
 // Unavailable if the file system of `path` has no room for so many bytes; OK also where it does not say.
 absl::Status check_room(const std::string& path, std::uint64_t bytes);
 
+// Makes the name of a file durable.
+absl::Status sync_folder_of(const std::string& path);
+
 }  // namespace kleptometrics::aggregator::sqlite

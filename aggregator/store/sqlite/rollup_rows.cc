@@ -76,17 +76,27 @@ absl::StatusOr<std::int64_t> RollupRows::key_of(const stats::Series& series) {
   return series_[name] = sqlite3_last_insert_rowid(db_.raw());
 }
 
+// Runs come sorted by job and start: mostly the bucket is that of the run before.
+stats::Rollup& RollupRows::bucket(Bucket& last, const RollupKey& key) {
+  if (last.rollup == nullptr || !(last.key == key)) last = {key, &changes_[key]};
+  return *last.rollup;
+}
+
 void RollupRows::add_hour(std::int64_t job, const Run& run) {
   const Nanos start = start_of(run.started_at, Resolution::kHour);
-  changes_[{Resolution::kHour, kDurations, job, start}].add(run, {});
+  bucket(hour_, {Resolution::kHour, kDurations, job, start}).add(run, {});
 }
 
 absl::Status RollupRows::add(std::int64_t job, const Run& run, bool hour) {
+  static const stats::Series durations;
   if (hour) add_hour(job, run);
   const Nanos day = start_of(run.started_at, Resolution::kDay);
-  changes_[{Resolution::kDay, kDurations, job, day}].count(run);
-  changes_[{Resolution::kAll, kDurations, job, 0}].count(run);
+  bucket(day_, {Resolution::kDay, kDurations, job, day}).add(run, durations);
+  bucket(all_, {Resolution::kAll, kDurations, job, 0}).add(run, durations);
+  const bool plain = !run.scheduled_at && run.counters.empty() && run.steps.empty() && run.resources == Resources{};
+  if (plain) return absl::OkStatus();
   for (const stats::Series& series : stats::series_of(run)) {
+    if (series.durations()) continue;
     const absl::StatusOr<std::int64_t> key = key_of(series);
     if (!key.ok()) return key.status();
     changes_[{Resolution::kDay, *key, job, day}].measure(run, series);
@@ -147,6 +157,7 @@ absl::Status RollupRows::flush() {
     if (absl::Status status = store(key, *rollup); !status.ok()) return status;
   }
   changes_.clear();
+  hour_ = day_ = all_ = {};
   return absl::OkStatus();
 }
 

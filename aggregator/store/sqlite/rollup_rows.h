@@ -60,6 +60,11 @@ class RollupRows {
   absl::StatusOr<std::int64_t> key_of(const stats::Series& series);
 
  private:
+  struct Bucket {
+    RollupKey key;
+    stats::Rollup* rollup = nullptr;  // in changes_
+  };
+  stats::Rollup& bucket(Bucket& last, const RollupKey& key);
   absl::Status remove_from(const RollupKey& key, const Run& run, const stats::Series& series, const Others& others);
   absl::Status add_up_again(const RollupKey& key, stats::Distribution& values, State state, const stats::Series& series,
                             const Others& others);
@@ -69,6 +74,7 @@ class RollupRows {
 
   Connection& db_;
   std::map<RollupKey, stats::Rollup> changes_;
+  Bucket hour_, day_, all_;  // of durations; the last that were added to
   std::map<std::string, std::int64_t> series_;
 };
 

@@ -1,7 +1,9 @@
 #include "aggregator/store/sqlite/settler.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -59,6 +61,19 @@ std::vector<bool> worth_an_hour(const std::vector<const Recent*>& runs) {
   return worth;
 }
 
+// By job, in any order of the jobs, and start: enough for narrow columns, and cheaper than chunk_order.
+std::vector<const Recent*> neighbours_alike(const std::vector<RecentPtr>& runs) {
+  std::vector<std::tuple<std::size_t, Nanos, const Recent*>> keyed;
+  keyed.reserve(runs.size());
+  for (const RecentPtr& each : runs)
+    keyed.emplace_back(std::hash<std::string>()(each->run.job), each->run.started_at, each.get());
+  std::ranges::sort(keyed);
+  std::vector<const Recent*> sorted;
+  sorted.reserve(runs.size());
+  for (const auto& [job, start, recent] : keyed) sorted.push_back(recent);
+  return sorted;
+}
+
 }  // namespace
 
 void Settler::reset() {
@@ -77,9 +92,7 @@ absl::StatusOr<std::int64_t> Settler::key_of_job(const std::string& name) {
 }
 
 absl::Status Settler::append(const std::vector<RecentPtr>& runs) {
-  std::vector<const Recent*> sorted;
-  for (const RecentPtr& each : runs) sorted.push_back(each.get());
-  std::ranges::sort(sorted, [](const Recent* a, const Recent* b) { return wire::chunk_order(a->run, b->run); });
+  const std::vector<const Recent*> sorted = neighbours_alike(runs);
   for (std::size_t first = 0; first < sorted.size(); first += kLogRuns) {
     std::vector<wire::Chunked> chunked;
     for (std::size_t i = first; i < std::min(first + kLogRuns, sorted.size()); ++i) {
@@ -138,11 +151,13 @@ absl::Status Settler::load_row(std::int64_t key, Settled::Damage damage, absl::F
 }
 
 absl::Status Settler::settle(const Tail& tail) {
-  std::vector<const Recent*> ended, open;
-  for (const auto& [id, recent] : tail.all()) (terminal(recent->run.state) ? ended : open).push_back(recent.get());
-  const auto order = [](const Recent* a, const Recent* b) { return wire::chunk_order(a->run, b->run); };
-  std::ranges::sort(ended, order);
-  std::ranges::sort(open, order);
+  std::vector<std::pair<std::string_view, const Tail::OfJob*>> jobs;
+  for (const auto& [job, of_job] : tail.jobs()) jobs.emplace_back(job, &of_job);
+  std::ranges::sort(jobs);
+  std::vector<const Recent*> ended, open;  // in chunk_order
+  for (const auto& [job, of_job] : jobs) {
+    for (const auto& [position, recent] : *of_job) (terminal(recent->run.state) ? ended : open).push_back(recent.get());
+  }
   ids_.clear();
   absl::Status status = write_chunks(ended);
   if (status.ok()) status = write_open(open);

@@ -128,6 +128,7 @@ class SqliteStore final : public Store {
   absl::Status probe();
   absl::Status settle() KLEPTO_REQUIRES(writing_);
   void settle_if_due() KLEPTO_REQUIRES(writing_);
+  void let_go_of_memory() KLEPTO_REQUIRES(writing_);
   absl::Status read_specs() KLEPTO_REQUIRES(writing_);
   absl::StatusOr<bool> expire(Nanos now, Maintenance& done) KLEPTO_REQUIRES(writing_);
 
@@ -148,7 +149,8 @@ class SqliteStore final : public Store {
   std::map<std::string, JobSpec> retained_ KLEPTO_GUARDED_BY(writing_);  // jobs whose runs expire
   Nanos expired_at_ KLEPTO_GUARDED_BY(writing_) = 0;                     // when all of them were last looked at
   bool expiry_due_ KLEPTO_GUARDED_BY(writing_) = true;                   // something came in since
-  int log_pages_ KLEPTO_GUARDED_BY(writing_) = 0;                        // length of the log after the last commit
+  bool grown_ KLEPTO_GUARDED_BY(writing_) = false;  // memory was taken since it was last given back
+  int log_pages_ KLEPTO_GUARDED_BY(writing_) = 0;   // length of the log after the last commit
 
   // Changed under both locks, so that the committer reads it under writing_ alone.
   SharedMutex tail_mutex_;
@@ -334,6 +336,7 @@ absl::Status SqliteStore::settle() {
   ids_end_ = end;
   settle_at_ = settle_runs_;
   expiry_due_ = true;
+  grown_ = true;
   return status;
 }
 
@@ -372,8 +375,8 @@ absl::StatusOr<Maintenance> SqliteStore::maintain(Nanos now, bool idle) {
   const bool aged = tail_.size() != 0 && !retained_.empty() && now - tail_.committed_at() >= stats::kDay;
   if (aged || (idle && tail_.size() >= kIdleRuns)) {
     if (absl::Status status = settle(); !status.ok()) return within(doing("settle the last commits of"), status);
-    ::malloc_trim(0);
   }
+  if (idle && grown_) let_go_of_memory();
   const bool again = expiry_due_ || now < expired_at_ || now - expired_at_ >= kExpiryInterval;
   if (again) {
     const absl::StatusOr<bool> more = expire(now, done);
@@ -386,6 +389,13 @@ absl::StatusOr<Maintenance> SqliteStore::maintain(Nanos now, bool idle) {
   }
   checkpoint();
   return done;
+}
+
+// What a load has filled and nobody needs any more.
+void SqliteStore::let_go_of_memory() {
+  sqlite3_db_release_memory(writer_.raw());
+  ::malloc_trim(0);
+  grown_ = false;
 }
 
 // One slice.

@@ -18,11 +18,14 @@ namespace kleptometrics::aggregator {
 struct SqliteOptions {
   std::int64_t pages_max = 0;        // of 4 KiB; beyond, commits are Unavailable as on a full disk. 0: no bound
   std::string vfs{};                 // a registered VFS of SQLite's, empty: the system's
-  std::size_t settle_runs = 65'536;  // committed ones kept in memory and in the log before they are put in order
+  std::size_t settle_runs = 32'768;  // committed ones kept in memory and in the log before they are put in order
   int readers = 4;                   // connections for reading, all opened at the start: later no descriptor is needed
 };
 
 // Opens the file, or makes it. Errors name the path: see open_store().
 absl::StatusOr<std::unique_ptr<Store>> open_sqlite(std::string_view path, const SqliteOptions& options = {});
+
+// See backup_store().
+absl::Status backup_sqlite(std::string_view from, const std::string& to);
 
 }  // namespace kleptometrics::aggregator

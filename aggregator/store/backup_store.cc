@@ -1,0 +1,16 @@
+// Which back ends keep a file that can be copied.
+#include "absl/strings/str_cat.h"
+#include "aggregator/model/utf8.h"
+#include "aggregator/store/sqlite/sqlite_store.h"
+#include "aggregator/store/store.h"
+
+namespace kleptometrics::aggregator {
+
+absl::Status backup_store(std::string_view url, const std::string& path) {
+  constexpr std::string_view kSqlite = "sqlite:";
+  if (url.starts_with(kSqlite)) return backup_sqlite(url.substr(kSqlite.size()), path);
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is nothing to copy of the store ", quoted(url), ": it keeps no file"));
+}
+
+}  // namespace kleptometrics::aggregator

@@ -42,11 +42,14 @@ Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& c
   router_.add("PATCH", "/api/v1/runs/{id}", plain([&](const Request& r) { return patch_run(r, committer); }));
   router_.add("GET", "/api/v1/jobs", [&](const Request& r) { return list_jobs(r, query, clock); });
   router_.add("GET", "/api/v1/jobs/{job}", plain([&](const Request& r) { return get_job(r, query); }));
+  router_.add("PUT", "/api/v1/jobs/{job}", plain([&](const Request& r) { return put_job(r, committer, query); }));
   router_.add("POST", "/api/v1/jobs/{job}/runs", plain([&](const Request& r) { return report_run(r, committer); }));
   router_.add("GET", "/api/v1/jobs/{job}/runs", [&](const Request& r) { return list_runs(r, query, clock); });
   router_.add("GET", "/api/v1/jobs/{job}/stats", [&](const Request& r) { return get_stats(r, query, clock); });
   router_.add("GET", "/api/v1/jobs/{job}/history", [&](const Request& r) { return get_history(r, query, clock); });
+  router_.add("GET", "/api/v1/jobs/{job}/profile", [&](const Request& r) { return get_profile(r, query, clock); });
   router_.add("GET", "/api/v1/jobs/{job}/compare", [&](const Request& r) { return get_compare(r, query, clock); });
+  router_.add("GET", "/api/v1/top", [&](const Request& r) { return get_top(r, query, clock); });
   router_.add("GET", "/-/healthy", plain([&](const Request&) { return healthy(committer); }));
   router_.add("GET", "/-/ready", plain([&](const Request&) { return ready(committer, store); }));
 }

@@ -11,11 +11,14 @@
 
 #include "aggregator/ingest/committer.h"
 #include "aggregator/ingest/push.h"
+#include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
 #include "aggregator/query/query.h"
 #include "aggregator/stats/compare.h"
 #include "aggregator/stats/history.h"
+#include "aggregator/stats/profile.h"
 #include "aggregator/stats/stats.h"
+#include "aggregator/stats/top.h"
 
 namespace kleptometrics::aggregator::http {
 
@@ -34,6 +37,9 @@ std::string stats_json(const stats::Stats& stats, const stats::Subject& subject)
 // `bucket` and `timezone` as asked for.
 std::string history_json(const stats::History& history, const stats::Subject& subject, std::string_view bucket,
                          std::string_view timezone);
+std::string profile_json(const stats::Profile& profile, const stats::Subject& subject, std::string_view timezone);
+// `by` as asked for.
+std::string top_json(const stats::Top& top, std::string_view by);
 std::string comparison_json(const stats::Comparison& comparison, const stats::Subject& subject);
 std::string batch_json(const BatchResult& result);
 // RFC 9457. `field` empty: no field is at fault.
@@ -52,6 +58,10 @@ Parsed<ReportRun> parse_run(std::string_view text);
 
 // `{"runs":[Run,…]}`: an error of the whole, or one entry a run, in order.
 Parsed<std::vector<Parsed<ReportRun>>> parse_runs(std::string_view text);
+
+// What a job is meant to be, with its tags in order. Fields that only answers have (status, last_run, statistics and so
+// on) are ignored, so that a job that was read can be put back; `name` too, if it is `job`.
+Parsed<JobSpec> parse_job(std::string_view text, std::string_view job);
 
 // The fields that PATCH takes; `id` is the caller's. A field of Run that PATCH cannot change is an error.
 Parsed<PatchRun> parse_patch(std::string_view text);

@@ -133,6 +133,13 @@ void put_extreme(Json& json, const char* name, const std::optional<stats::Extrem
       Json{{"value", number(extreme->value)}, {"run_id", extreme->run_id.text()}, {"at", instant_text(extreme->at)}};
 }
 
+void put_rounded(Json& json, const stats::Rounded& rounded) {
+  if (!rounded.approximate) return;
+  json["approximate"] = true;
+  put_instant(json, "since", rounded.since);
+  put_instant(json, "until", rounded.until);
+}
+
 void put_stats(Json& json, const stats::Stats& stats) {
   json["count"] = stats.count;
   put_number(json, "min", stats.min);
@@ -154,6 +161,7 @@ void put_stats(Json& json, const stats::Stats& stats) {
   json["missed"] = stats.missed;
   put_number(json, "success_rate", stats.success_rate);
   json["quantile_error"] = number(stats.quantile_error);
+  put_rounded(json, stats.rounded);
 }
 
 Json subject_of(const stats::Subject& subject) {
@@ -169,6 +177,22 @@ Json bucket_of(const stats::Bucket& bucket) {
   json["start"] = instant_text(bucket.start);
   json["end"] = instant_text(bucket.end);
   put_stats(json, bucket.stats);
+  return json;
+}
+
+Json cell_of(const stats::Cell& cell) {
+  Json json = Json::object();
+  json["weekday"] = stats::name_of_weekday(cell.weekday);
+  json["hour"] = cell.hour;
+  put_stats(json, cell.stats);
+  return json;
+}
+
+Json ranked_of(const stats::RankedJob& job) {
+  Json json = Json::object();
+  json["job"] = job.job;
+  json["value"] = number(job.value);
+  put_stats(json, job.stats);
   return json;
 }
 
@@ -196,6 +220,19 @@ std::string list_of(const char* name, const std::vector<T>& items, std::string_v
   return text + "}";
 }
 
+// A head, and behind it the parts that an answer consists of, with the peak and the low of them.
+template <typename Part>
+std::string parts_of(const Json& head, const char* name, const std::vector<Part>& parts,
+                     std::optional<std::size_t> peak, std::optional<std::size_t> low, Json (*write)(const Part&)) {
+  std::string text = text_of(head);
+  text.back() = ',';
+  text += list_of(name, parts, {}, [write](const Part& part) { return text_of(write(part)); }).substr(1);
+  text.pop_back();
+  if (peak) text += ",\"peak\":" + text_of(write(parts[*peak]));
+  if (low) text += ",\"low\":" + text_of(write(parts[*low]));
+  return text + "}";
+}
+
 }  // namespace
 
 std::string run_json(const Run& run, Steps steps) { return text_of(run_of(run, steps)); }
@@ -208,6 +245,9 @@ std::string job_json(const query::JobView& job) {
   Json json = Json::object();
   json["name"] = job.name;
   json["status"] = query::name_of(job.status);
+  put_text(json, "description", job.spec.description);
+  if (!job.spec.tags.empty()) json["tags"] = job.spec.tags;
+  if (job.spec.retention_days != 0) json["retention_days"] = job.spec.retention_days;
   if (job.last_run) json["last_run"] = run_of(*job.last_run, Steps::kWithout);
   Json& statistics = json["statistics"] = Json::object();
   put_stats(statistics, job.stats);
@@ -229,15 +269,22 @@ std::string history_json(const stats::History& history, const stats::Subject& su
   Json head = subject_of(subject);
   head["bucket"] = bucket;
   head["timezone"] = timezone;
-  std::string text = text_of(head);
-  text.back() = ',';
-  text += list_of("buckets", history.buckets, {}, [](const stats::Bucket& one) {
-            return text_of(bucket_of(one));
-          }).substr(1);
-  text.pop_back();
-  if (history.peak) text += ",\"peak\":" + text_of(bucket_of(history.buckets[*history.peak]));
-  if (history.low) text += ",\"low\":" + text_of(bucket_of(history.buckets[*history.low]));
-  return text + "}";
+  put_rounded(head, history.rounded);
+  return parts_of(head, "buckets", history.buckets, history.peak, history.low, bucket_of);
+}
+
+std::string profile_json(const stats::Profile& profile, const stats::Subject& subject, std::string_view timezone) {
+  Json head = subject_of(subject);
+  head["timezone"] = timezone;
+  put_rounded(head, profile.rounded);
+  return parts_of(head, "cells", profile.cells, profile.peak, profile.low, cell_of);
+}
+
+std::string top_json(const stats::Top& top, std::string_view by) {
+  Json head = Json::object();
+  head["by"] = by;
+  put_rounded(head, top.rounded);
+  return parts_of(head, "jobs", top.jobs, {}, {}, ranked_of);
 }
 
 std::string comparison_json(const stats::Comparison& comparison, const stats::Subject& subject) {

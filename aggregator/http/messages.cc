@@ -6,7 +6,7 @@ namespace kleptometrics::aggregator::http {
 namespace {
 
 wire::JobAnswer answer_of(const query::JobView& job) {
-  return {job.name, query::name_of(job.status), job.last_run ? &*job.last_run : nullptr, &job.stats};
+  return {job.name, query::name_of(job.status), job.last_run ? &*job.last_run : nullptr, &job.stats, &job.spec};
 }
 
 }  // namespace

@@ -61,15 +61,15 @@ std::uint64_t QueryParameters::count(std::string_view name, std::uint64_t otherw
   return otherwise;
 }
 
-std::size_t QueryParameters::limit() {
+std::size_t QueryParameters::limit(std::size_t otherwise) {
   const std::string* value = find("limit");
-  if (value == nullptr) return limit_default;
+  if (value == nullptr) return otherwise;
   std::size_t limit = 0;
   const char* end = value->data() + value->size();
   const auto [stop, error] = std::from_chars(value->data(), end, limit);
   if (error == std::errc() && stop == end && limit >= 1 && limit <= limit_max) return limit;
   fail("limit", "limit must be a whole number from 1 to 1000, got " + aggregator::quoted(*value));
-  return limit_default;
+  return otherwise;
 }
 
 std::optional<RunCursor> QueryParameters::run_cursor() {
@@ -116,10 +116,14 @@ std::optional<Nanos> QueryParameters::instant(std::string_view name) {
   return std::nullopt;
 }
 
+void QueryParameters::select_time(std::optional<Nanos>& since, std::optional<Nanos>& until) {
+  since = instant("since");
+  until = instant("until");
+  if (since && until && *since > *until) fail("since", "since lies after until");
+}
+
 void QueryParameters::select_runs(RunFilter& filter) {
-  filter.since = instant("since");
-  filter.until = instant("until");
-  if (filter.since && filter.until && *filter.since > *filter.until) fail("since", "since lies after until");
+  select_time(filter.since, filter.until);
   filter.host = text("host").value_or("");
   filter.version = text("version").value_or("");
   filter.build_id = text("build_id").value_or("");

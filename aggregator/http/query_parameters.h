@@ -34,13 +34,15 @@ class QueryParameters {
   std::optional<Nanos> instant(std::string_view name);
   // A whole number from 1 on; `otherwise` if not given.
   std::uint64_t count(std::string_view name, std::uint64_t otherwise);
-  // `limit`: 1 to 1000, by default 50.
-  std::size_t limit();
+  // `limit`: 1 to 1000; `otherwise` if not given.
+  std::size_t limit(std::size_t otherwise = limit_default);
   // `page_token` of a list of runs, or of jobs.
   std::optional<RunCursor> run_cursor();
   std::optional<std::string> job_cursor();
   // Names of states, comma separated; with `any_allowed` also the word `any` for all of them.
   std::optional<std::vector<State>> states(std::string_view name, bool any_allowed = false);
+  // `since` and `until`, in this order.
+  void select_time(std::optional<Nanos>& since, std::optional<Nanos>& until);
   // `since`, `until`, `host`, `version`, `build_id` and every `label.KEY` into the filter.
   void select_runs(RunFilter& filter);
 

@@ -8,12 +8,14 @@
 #include <utility>
 
 #include "absl/time/civil_time.h"
+#include "aggregator/stats/rollup.h"
 
 namespace kleptometrics::aggregator::query {
 namespace {
 
+using stats::kHour;
+
 constexpr std::size_t kZoneNameBytesMax = 64;
-constexpr Nanos kHour = 3600 * kNanosPerSecond;
 
 constexpr std::array<std::pair<std::string_view, Unit>, 4> kUnits = {
     {{"hour", Unit::kHour}, {"day", Unit::kDay}, {"week", Unit::kWeek}, {"month", Unit::kMonth}}};
@@ -53,6 +55,18 @@ Nanos change_between(const absl::TimeZone& zone, Nanos before, Nanos after) {
   }
   return after;
 }
+
+// The first change of the clock after the instant; `otherwise` if there is none before that.
+Nanos next_change(const absl::TimeZone& zone, Nanos after, Nanos otherwise) {
+  absl::TimeZone::CivilTransition change;
+  if (!zone.NextTransition(absl::FromUnixNanos(after), &change)) return otherwise;
+  // What the clock shows after it was put back it showed before as well.
+  const absl::Time at = zone.At(change.to).post;
+  return at < absl::FromUnixNanos(otherwise) ? absl::ToUnixNanos(at) : otherwise;
+}
+
+Nanos floor_hour(Nanos at) { return stats::start_of(at, stats::Resolution::kHour); }
+Nanos ceil_hour(Nanos at) { return floor_hour(at + kHour - 1); }
 
 // First day of the day, week or month.
 absl::CivilDay first_day(absl::CivilDay day, Unit unit) {
@@ -112,6 +126,35 @@ Calendar::Span Calendar::days_of(Nanos at) const {
     next = next_first(first, unit_);
   }
   return {begin(first), begin(next)};
+}
+
+bool Calendar::keeps_days_whole(Nanos since, Nanos until) const {
+  if (unit_ == Unit::kHour) return false;
+  for (Nanos at = since; at < until; at = next_change(zone_, at, until)) {
+    if (offset_at(zone_, at) != 0) return false;
+  }
+  return true;
+}
+
+std::vector<Calendar::Span> Calendar::cut_hours(Nanos since, Nanos until) const {
+  std::vector<Span> spans;
+  const auto add = [&spans](Nanos start, Nanos end) {
+    if (!spans.empty() && start <= spans.back().end) {
+      spans.back().end = end;
+    } else {
+      spans.push_back({start, end});
+    }
+  };
+  for (Nanos at = since; at < until;) {
+    const Nanos next = next_change(zone_, at, until);
+    if (offset_at(zone_, at) % kHour != 0) {
+      add(floor_hour(at), ceil_hour(next));
+    } else if (next < until && next % kHour != 0) {
+      add(floor_hour(next), ceil_hour(next));
+    }
+    at = next;
+  }
+  return spans;
 }
 
 Calendar::Span Calendar::span_of(Nanos at) const { return unit_ == Unit::kHour ? hour_of(at) : days_of(at); }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "lib/base/clock.h"
@@ -36,6 +37,12 @@ class Calendar {
   // where the clock is changed: a day or more begins when its first midnight comes, or would have come; an hour begins
   // when the clock shows a full one, or is changed.
   Span span_of(Nanos at) const;
+
+  // True if no span cuts a day of UTC between the two instants.
+  bool keeps_days_whole(Nanos since, Nanos until) const;
+  // Where spans may cut hours of UTC between the two instants, from full hour to full hour of UTC, in order and apart
+  // from each other: while the clock is not whole hours off, and when it is changed at no full hour.
+  std::vector<Span> cut_hours(Nanos since, Nanos until) const;
 
  private:
   Span hour_of(Nanos at) const;

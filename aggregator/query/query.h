@@ -1,6 +1,9 @@
 // Answers to questions, from the store. Queries never write. Handlers turn what stands here into JSON, one
 // call a request; a Query holds nothing but the store that it borrows, so one serves all handlers.
 //
+// Statistics come from rollups where only a job and a stretch of time are asked for, so that they reach back beyond
+// what is kept of single runs; with any other filter from the runs that are kept.
+//
 // An answer that takes several reads of the store is made of several instants: a run that ends meanwhile may
 // be in one part of it and not in another. Errors of the store come through as they are.
 #pragma once
@@ -12,19 +15,22 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "aggregator/model/run.h"
 #include "aggregator/query/calendar.h"
 #include "aggregator/stats/compare.h"
 #include "aggregator/stats/history.h"
+#include "aggregator/stats/profile.h"
 #include "aggregator/stats/stats.h"
+#include "aggregator/stats/top.h"
 #include "aggregator/store/store.h"
 
 namespace kleptometrics::aggregator::query {
 
 using stats::kGraceDefault;
 
-// The first that holds of (paused, overrunning, late come with job specifications): the newest terminal run
+// The first that holds of (paused, overrunning, late come with schedules): the newest terminal run
 // failed or crashed; a run is open; there are runs; there are none that ended. A canceled run says nothing
 // about its job: the newest of the others decides.
 enum class JobStatus { kFailing, kRunning, kOk, kNew };
@@ -34,14 +40,16 @@ std::optional<JobStatus> job_status_of(std::string_view name);
 struct JobView {
   std::string name;
   JobStatus status = JobStatus::kNew;
-  std::optional<Run> last_run;  // newest start
+  JobSpec spec;
+  std::optional<Run> last_run;  // newest start, without its steps
   stats::Stats stats;           // duration of succeeded runs, all time
 };
 
 struct JobsRequest {
   std::string search;  // substring of the name; empty: all
   std::optional<JobStatus> status;
-  enum class Sort { kName, kLastRun } sort = Sort::kName;  // kLastRun: newest first
+  std::string tag;                                         // one that the job has; empty: all
+  enum class Sort { kName, kLastRun } sort = Sort::kName;  // kLastRun: newest first, those without a run at the end
   std::string after;       // name of the last job of the page before; empty: from the start
   std::size_t limit = 50;  // at least 1
 };
@@ -63,6 +71,18 @@ struct HistoryRequest {
   std::uint64_t min_count = 1;  // values that a bucket needs to be the peak or the low
 };
 
+struct ProfileRequest {
+  StatsRequest of;  // measured in every hour of the week
+  absl::TimeZone zone = absl::UTCTimeZone();
+  std::uint64_t min_count = 1;  // values that an hour needs to be the peak or the low
+};
+
+struct TopRequest {
+  std::optional<Nanos> since, until;
+  stats::Rank rank = stats::Rank::kMedian;
+  std::size_t limit = 20;  // at least 1
+};
+
 // Runs that the comparison takes where no time says which.
 inline constexpr std::size_t kWindowRuns = 30;
 inline constexpr std::size_t kBaselineRuns = 200;
@@ -81,33 +101,35 @@ struct CompareRequest {
 // A run must not be on both sides: which parameter says so, of those that are given. nullopt if none does.
 std::optional<FieldError> overlap(const CompareRequest& request);
 
-// Any thread. NotFound where the job or run is unknown; a job exists if it has any run. Borrows the store.
+// Any thread. NotFound where the job or run is unknown; a job exists if it ever had a run, or has a specification.
+// Borrows the store.
 class Query {
  public:
   explicit Query(Store& store) : store_(store) {}
 
-  // Computes statistics for the jobs of the page alone. By kLastRun a job that starts again while someone
-  // pages moves to the front, and is seen twice or not at all; InvalidArgument if `after` is no job (any
-  // more). By kName paging is stable.
+  // By kLastRun a job that starts again while someone pages moves to the front, and is seen twice or not at all;
+  // InvalidArgument if `after` is no job (any more). By kName paging is stable.
   absl::StatusOr<JobsPage> jobs(const JobsRequest& request);
   absl::StatusOr<JobView> job(const std::string& name);
   absl::StatusOr<Run> run(const Uuid& id);
   // `filter.job` set: NotFound if there is no such job.
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after, std::size_t limit);
+  // Where runs have expired that the answer would need one by one, it is of whole hours (or days) instead, or of the
+  // runs that are left, and says so (stats::Rounded).
   absl::StatusOr<stats::Stats> stats(const StatsRequest& request);
-  // From single runs, so exact; as many buckets at most as there are runs.
+  // As many buckets at most as there are hours with runs.
   absl::StatusOr<stats::History> history(const HistoryRequest& request);
+  absl::StatusOr<stats::Profile> profile(const ProfileRequest& request);
+  // Of all jobs, one consistent view.
+  absl::StatusOr<stats::Top> top(const TopRequest& request);
   // Requires !overlap(request).
   absl::StatusOr<stats::Comparison> compare(const CompareRequest& request);
 
  private:
-  absl::StatusOr<bool> known(const std::string& job);
   absl::Status require(const std::string& job);
-  absl::StatusOr<std::optional<Run>> newest(const std::string& job, std::vector<State> states);
-  absl::StatusOr<JobStatus> status(const std::string& job);
-  absl::StatusOr<JobView> view(const std::string& job, JobStatus status);
-  absl::StatusOr<std::vector<std::string>> candidates(const JobsRequest& request);
-  absl::StatusOr<std::vector<std::string>> by_last_run(std::vector<std::string> names, const std::string& after);
+  // Statistics of nothing: fine, unless the job that they are about is unknown.
+  absl::Status require_unless(bool any, const std::string& job);
+  absl::StatusOr<stats::Rounded> scan(const StatsRequest& request, absl::FunctionRef<void(const Run&)> visit);
 
   Store& store_;
 };

@@ -21,6 +21,7 @@ struct Bucket {
 struct History {
   std::vector<Bucket> buckets;           // in order of time; those without a run that ended are left out
   std::optional<std::size_t> peak, low;  // indexes: the highest and the lowest median, of equal ones the earliest
+  Rounded rounded;                       // at the edges, or somewhere within: the stats of such a bucket say so too
 };
 
 // `buckets` in order of time. Peak and low are sought among those with at least `min_count` values.

@@ -57,6 +57,12 @@ struct Extreme {
   Nanos at = 0;  // started_at of the run
 };
 
+// Of an answer that is not of exactly the runs asked about, since single runs have expired: which it is about.
+struct Rounded {
+  bool approximate = false;
+  std::optional<Nanos> since, until;  // what is counted, rounded outward; absent: unbounded
+};
+
 struct Stats {
   std::uint64_t count = 0;  // values measured; all below are absent while it is 0
   std::optional<double> min, max, mean, stddev, median, p90, p95, p99;
@@ -68,6 +74,7 @@ struct Stats {
   std::uint64_t missed = 0;            // likewise
   std::optional<double> success_rate;  // succeeded / (succeeded + failed + crashed)
   double quantile_error = 0;           // guaranteed relative error of the quantiles; 0: exact
+  Rounded rounded;
 };
 
 // What statistics are about, as asked for; empty `step`: whole runs. Answers repeat it. Borrows.

@@ -40,6 +40,15 @@ void write(const stats::Extreme& extreme, v1::Extreme& out) {
   out.set_at_ns(extreme.at);
 }
 
+// Of every message that may be about more than was asked for.
+template <typename Message>
+void write(const stats::Rounded& rounded, Message& out) {
+  if (!rounded.approximate) return;
+  out.set_approximate(true);
+  if (rounded.since) out.set_since_ns(*rounded.since);
+  if (rounded.until) out.set_until_ns(*rounded.until);
+}
+
 void write(const stats::Stats& stats, const Subject& subject, v1::Stats& out) {
   out.set_job(readable(subject.job));
   out.set_measure(readable(subject.measure));
@@ -64,6 +73,7 @@ void write(const stats::Stats& stats, const Subject& subject, v1::Stats& out) {
   out.set_missed(stats.missed);
   if (known(stats.success_rate)) out.set_success_rate(*stats.success_rate);
   out.set_quantile_error(stats.quantile_error);
+  write(stats.rounded, out);
 }
 
 void write(const Run& run, bool with_steps, Interner& strings, v1::RunPage& out) {
@@ -79,12 +89,23 @@ void write(const JobAnswer& job, v1::Job& out) {
     write(*job.last_run, false, strings, page);
   }
   write(*job.stats, {job.name, "duration", {}}, *out.mutable_stats());
+  if (job.spec == nullptr) return;
+  out.set_description(readable(job.spec->description));
+  for (const std::string& tag : job.spec->tags) out.add_tags(readable(tag));
+  out.set_retention_days(job.spec->retention_days);
 }
 
 void write(const stats::Bucket& bucket, const Subject& subject, v1::Bucket& out) {
   out.set_start_ns(bucket.start);
   out.set_end_ns(bucket.end);
   write(bucket.stats, subject, *out.mutable_stats());
+}
+
+void write(const stats::Cell& cell, const Subject& subject, v1::Cell& out) {
+  const std::string_view weekday = stats::name_of_weekday(cell.weekday);
+  out.set_weekday(weekday.data(), weekday.size());
+  out.set_hour(static_cast<std::uint32_t>(cell.hour));
+  write(cell.stats, subject, *out.mutable_stats());
 }
 
 void write(const stats::Difference& difference, const Subject& subject, v1::Difference& out) {
@@ -138,6 +159,29 @@ std::string encode_history(const stats::History& history, const Subject& subject
     for (const stats::Bucket& bucket : history.buckets) write(bucket, subject, *out.add_buckets());
     if (history.peak) write(history.buckets[*history.peak], subject, *out.mutable_peak());
     if (history.low) write(history.buckets[*history.low], subject, *out.mutable_low());
+    write(history.rounded, out);
+  });
+}
+
+std::string encode_profile(const stats::Profile& profile, const Subject& subject) {
+  return encoded<v1::Profile>([&](v1::Profile& out) {
+    for (const stats::Cell& cell : profile.cells) write(cell, subject, *out.add_cells());
+    if (profile.peak) write(profile.cells[*profile.peak], subject, *out.mutable_peak());
+    if (profile.low) write(profile.cells[*profile.low], subject, *out.mutable_low());
+    write(profile.rounded, out);
+  });
+}
+
+std::string encode_top(const stats::Top& top, std::string_view by) {
+  return encoded<v1::Top>([&](v1::Top& out) {
+    out.set_by(readable(by));
+    for (const stats::RankedJob& job : top.jobs) {
+      v1::RankedJob& ranked = *out.add_jobs();
+      ranked.set_job(readable(job.job));
+      ranked.set_value(job.value);
+      write(job.stats, {job.job, "duration", {}}, *ranked.mutable_stats());
+    }
+    write(top.rounded, out);
   });
 }
 

@@ -10,10 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
 #include "aggregator/stats/compare.h"
 #include "aggregator/stats/history.h"
+#include "aggregator/stats/profile.h"
 #include "aggregator/stats/stats.h"
+#include "aggregator/stats/top.h"
 
 namespace kleptometrics::aggregator::wire {
 
@@ -22,6 +25,7 @@ struct JobAnswer {
   std::string_view name, status;
   const Run* last_run = nullptr;  // shown without its steps; null: none
   const stats::Stats* stats = nullptr;
+  const JobSpec* spec = nullptr;  // null: none
 };
 
 // RunPage. Labels and failures are the effective ones. `next_page_token` empty: nothing is left.
@@ -32,6 +36,9 @@ std::string encode_jobs(const std::vector<JobAnswer>& jobs, std::string_view nex
 // `subject` is repeated in every Stats of an answer.
 std::string encode_stats(const stats::Stats& stats, const stats::Subject& subject);
 std::string encode_history(const stats::History& history, const stats::Subject& subject);
+std::string encode_profile(const stats::Profile& profile, const stats::Subject& subject);
+// `by` as asked for.
+std::string encode_top(const stats::Top& top, std::string_view by);
 std::string encode_comparison(const stats::Comparison& comparison, const stats::Subject& subject);
 std::string encode_problem(int status, std::string_view title, std::string_view detail, std::string_view field);
 

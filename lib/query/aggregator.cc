@@ -124,7 +124,7 @@ Aggregator::Aggregator(std::string endpoint, AggregatorOptions options) noexcept
 Result<JobPage> Aggregator::jobs(const JobsQuestion& question) const noexcept {
   return answer_to<JobPage>([&] {
     Target target("jobs");
-    target.add("search", question.search).add("status", question.status);
+    target.add("search", question.search).add("status", question.status).add("tag", question.tag);
     target.add("sort", question.newest_run_first ? "last_run" : "").add(question.page);
     return ask<v1::JobPage, JobPage>({endpoint_, options_}, target.text());
   });
@@ -162,6 +162,21 @@ Result<History> Aggregator::history(std::string_view job, const HistoryQuestion&
   return ask_of_job<v1::History, History>({endpoint_, options_}, job, "history", [&](Target& target) {
     target.add("bucket", name_of(question.width)).add("timezone", question.timezone);
     target.add("min_count", std::to_string(question.min_count)).add(question.of);
+  });
+}
+
+Result<Profile> Aggregator::profile(std::string_view job, const ProfileQuestion& question) const noexcept {
+  return ask_of_job<v1::Profile, Profile>({endpoint_, options_}, job, "profile", [&](Target& target) {
+    target.add("timezone", question.timezone).add("min_count", std::to_string(question.min_count)).add(question.of);
+  });
+}
+
+Result<Top> Aggregator::top(const TopQuestion& question) const noexcept {
+  return answer_to<Top>([&] {
+    Target target("top");
+    target.add("by", name_of(question.by)).add("since", question.since).add("until", question.until);
+    target.add("limit", std::to_string(question.limit));
+    return ask<v1::Top, Top>({endpoint_, options_}, target.text());
   });
 }
 

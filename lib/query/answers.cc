@@ -41,6 +41,14 @@ bool read_uuid(const std::string& bytes, std::string* out) {
   return uuid.has_value();
 }
 
+// Of every answer that may be about more than was asked for.
+template <typename Message, typename T>
+void read_rounded(const Message& in, T* out) {
+  out->approximate = in.approximate();
+  if (in.has_since_ns()) out->since = instant(in.since_ns());
+  if (in.has_until_ns()) out->until = instant(in.until_ns());
+}
+
 bool read_extreme(const v1::Extreme& in, std::optional<Extreme>* out) {
   Extreme& extreme = out->emplace();
   extreme.value = in.value();
@@ -177,6 +185,12 @@ bool read_bucket(const v1::Bucket& in, Bucket* out) {
   return read(in.stats(), &out->stats);
 }
 
+bool read_cell(const v1::Cell& in, Cell* out) {
+  out->weekday = in.weekday();
+  out->hour = static_cast<int>(in.hour());
+  return !in.weekday().empty() && read(in.stats(), &out->stats);
+}
+
 bool read_difference(const v1::Difference& in, Difference* out) {
   out->step = in.step();
   if (in.has_median_ratio()) out->median_ratio = in.median_ratio();
@@ -212,6 +226,7 @@ bool read(const v1::Stats& in, Stats* out) {
   out->missed = in.missed();
   if (in.has_success_rate()) out->success_rate = in.success_rate();
   out->quantile_error = in.quantile_error();
+  read_rounded(in, out);
   return (!in.has_high() || read_extreme(in.high(), &out->high)) &&
          (!in.has_low() || read_extreme(in.low(), &out->low));
 }
@@ -229,6 +244,9 @@ bool read(const v1::RunPage& in, Run* out) { return in.runs_size() == 1 && RunRe
 bool read(const v1::Job& in, Job* out) {
   out->name = in.name();
   out->status = in.status();
+  out->description = in.description();
+  out->tags.assign(in.tags().begin(), in.tags().end());
+  out->retention_days = in.retention_days();
   if (in.has_last_run() && !read(in.last_run(), &out->last_run.emplace())) return false;
   return !in.name().empty() && read(in.stats(), &out->stats);
 }
@@ -242,11 +260,34 @@ bool read(const v1::JobPage& in, JobPage* out) {
 }
 
 bool read(const v1::History& in, History* out) {
+  read_rounded(in, out);
   for (const v1::Bucket& bucket : in.buckets()) {
     if (!read_bucket(bucket, &out->buckets.emplace_back())) return false;
   }
   return (!in.has_peak() || read_bucket(in.peak(), &out->peak.emplace())) &&
          (!in.has_low() || read_bucket(in.low(), &out->low.emplace()));
+}
+
+bool read(const v1::Profile& in, Profile* out) {
+  read_rounded(in, out);
+  for (const v1::Cell& cell : in.cells()) {
+    if (!read_cell(cell, &out->cells.emplace_back())) return false;
+  }
+  return (!in.has_peak() || read_cell(in.peak(), &out->peak.emplace())) &&
+         (!in.has_low() || read_cell(in.low(), &out->low.emplace()));
+}
+
+bool read(const v1::Top& in, Top* out) {
+  read_rounded(in, out);
+  out->by = in.by();
+  for (const v1::RankedJob& job : in.jobs()) {
+    RankedJob& ranked = out->jobs.emplace_back();
+    ranked.job = job.job();
+    ranked.value = job.value();
+    if (!read(job.stats(), &ranked.stats)) return false;
+  }
+  // Of an empty message every field is missing: it is one of something else.
+  return !out->by.empty();
 }
 
 bool read(const v1::Comparison& in, Comparison* out) {
@@ -274,6 +315,8 @@ template bool read_body<v1::RunPage>(const std::string&, Run*);
 template bool read_body<v1::Job>(const std::string&, Job*);
 template bool read_body<v1::JobPage>(const std::string&, JobPage*);
 template bool read_body<v1::History>(const std::string&, History*);
+template bool read_body<v1::Profile>(const std::string&, Profile*);
+template bool read_body<v1::Top>(const std::string&, Top*);
 template bool read_body<v1::Comparison>(const std::string&, Comparison*);
 template bool read_body<v1::Problem>(const std::string&, Error*);
 

@@ -17,6 +17,8 @@ bool read(const v1::RunPage& in, Run* out);  // of exactly one run
 bool read(const v1::Job& in, Job* out);
 bool read(const v1::JobPage& in, JobPage* out);
 bool read(const v1::History& in, History* out);
+bool read(const v1::Profile& in, Profile* out);
+bool read(const v1::Top& in, Top* out);
 bool read(const v1::Comparison& in, Comparison* out);
 bool read(const v1::Problem& in, Error* out);
 

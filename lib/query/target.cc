@@ -47,6 +47,12 @@ std::string_view name_of(BucketWidth width) {
   return at < kNames.size() ? kNames[at] : "unknown";
 }
 
+std::string_view name_of(RankBy by) {
+  constexpr std::array<std::string_view, 6> kNames = {"median", "p95", "max", "total", "failures", "delays"};
+  const auto at = static_cast<std::size_t>(by);
+  return at < kNames.size() ? kNames[at] : "unknown";
+}
+
 Target& Target::segment(std::string_view text) {
   text_ += "/" + encoded(text);
   return *this;

@@ -33,5 +33,7 @@ class Target {
 
 // hour, day, week or month.
 std::string_view name_of(BucketWidth width);
+// median, p95, max, total, failures or delays.
+std::string_view name_of(RankBy by);
 
 }  // namespace kleptometrics::query

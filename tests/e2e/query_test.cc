@@ -150,6 +150,16 @@ TEST_CASE("history and comparisons come as structs") {
   // The week of the change of the clock has an hour less.
   CHECK(history->buckets[1].end - history->buckets[1].start == std::chrono::hours(7 * 24 - 1));
 
+  kleptometrics::query::ProfileQuestion weekly;
+  weekly.timezone = "America/New_York";
+  const auto profile = aggregator.profile("nightly", weekly);
+  REQUIRE(profile);
+  const Json cells = daemon.json(kNightly + std::string("/profile?timezone=America/New_York"));
+  REQUIRE(profile->cells.size() == cells.at("cells").size());
+  CHECK(profile->cells.size() == 14);  // a run a day, at 20:00 of the day before or at 21:00 by summer time
+  CHECK(profile->peak->weekday == cells.at("peak").at("weekday"));
+  CHECK(profile->low->stats.median == cells.at("low").at("median").get<double>());
+
   const auto comparison = aggregator.compare("nightly");
   REQUIRE(comparison);
   const Json same = daemon.json(kNightly + std::string("/compare"));
@@ -160,6 +170,28 @@ TEST_CASE("history and comparisons come as structs") {
   check_same(comparison->total.baseline, same.at("baseline"));
   REQUIRE(comparison->steps.size() == 1);
   CHECK(comparison->steps[0].step == "load");
+}
+
+TEST_CASE("the top of all jobs comes in its order, and a job with what it is meant to be") {
+  const Daemon daemon;
+  record(daemon, "nightly", 20);
+  record(daemon, "weekly", 3);
+  const Aggregator aggregator(daemon.endpoint());
+  kleptometrics::query::TopQuestion question;
+  question.by = kleptometrics::query::RankBy::kTotal;
+  const auto top = aggregator.top(question);
+  REQUIRE(top);
+  REQUIRE(top->jobs.size() == 2);
+  CHECK(top->jobs[0].job == "nightly");
+  CHECK(top->jobs[1].value == 303);
+  CHECK(top->jobs[1].stats.max == 102.0);
+  REQUIRE(daemon.send("PUT", "/api/v1/jobs/weekly", R"({"description":"sums","tags":["eu"]})").status == 200);
+  JobsQuestion tagged;
+  tagged.tag = "eu";
+  const auto jobs = aggregator.jobs(tagged);
+  REQUIRE(jobs);
+  REQUIRE(jobs->jobs.size() == 1);
+  CHECK(jobs->jobs[0].description == "sums");
 }
 
 TEST_CASE("a run that a program timed is read back with its steps") {

@@ -1,5 +1,5 @@
-#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "aggregator/http/handlers/handlers.h"
 #include "aggregator/http/handlers/measured.h"
@@ -24,14 +24,9 @@ Buckets buckets_of(QueryParameters& parameters) {
   out.unit = parameters.text("bucket").value_or("day");
   const auto unit = query::unit_of(out.unit);
   if (!unit) parameters.fail("bucket", "bucket must be hour, day, week or month, got " + aggregator::quoted(out.unit));
-  out.zone = parameters.text("timezone").value_or("UTC");
-  std::replace(out.zone.begin(), out.zone.end(), ' ', '+');  // the '+' of `Etc/GMT+1`, written plainly
-  const auto zone = query::find_time_zone(out.zone);
-  if (!zone) {
-    parameters.fail("timezone", "timezone must be an IANA name such as Europe/Berlin, and " +
-                                    aggregator::quoted(out.zone) + " is none that is known here");
-  }
-  if (unit && zone) out.calendar = query::Calendar(*zone, *unit);
+  Zone zone = zone_of(parameters);
+  out.zone = std::move(zone.name);
+  if (unit) out.calendar = query::Calendar(zone.zone, *unit);
   return out;
 }
 

@@ -28,6 +28,10 @@ Response list_jobs(const Request& request, query::Query& query, const Clock& clo
 // GET /api/v1/jobs/{job}.
 Response get_job(const Request& request, query::Query& query);
 
+// PUT /api/v1/jobs/{job}: what the job is meant to be, in place of what it was. The job as it then stands; 201 if it
+// was unknown before.
+Response put_job(const Request& request, Committer& committer, query::Query& query);
+
 // GET /api/v1/runs and /api/v1/jobs/{job}/runs, newest start first. Asked for NDJSON: all that match, a line
 // each; `limit` and `page_token` are checked but have no say. The text is built in memory.
 Response list_runs(const Request& request, query::Query& query, const Clock& clock);
@@ -40,6 +44,12 @@ Response get_stats(const Request& request, query::Query& query, const Clock& clo
 
 // GET /api/v1/jobs/{job}/history (`bucket`, `timezone`, `min_count`, and all that stats takes).
 Response get_history(const Request& request, query::Query& query, const Clock& clock);
+
+// GET /api/v1/jobs/{job}/profile (`timezone`, `min_count`, and all that stats takes).
+Response get_profile(const Request& request, query::Query& query, const Clock& clock);
+
+// GET /api/v1/top (`by`, `since`, `until`, `limit`).
+Response get_top(const Request& request, query::Query& query, const Clock& clock);
 
 // GET /api/v1/jobs/{job}/compare (`since`, `until`, `baseline_since`, `baseline_until`, `measure`, `step`, and what
 // else selects runs, of both sides).

@@ -16,7 +16,7 @@
 namespace kleptometrics::aggregator::http {
 namespace {
 
-// Statuses that come with job specifications: known words, though no job has them yet.
+// Statuses that come with schedules: known words, though no job has them yet.
 constexpr std::array<std::string_view, 3> kStatusesToCome = {"paused", "overrunning", "late"};
 
 struct Question {
@@ -49,7 +49,7 @@ Question question_of(QueryParameters& parameters) {
   question.request.search = parameters.text("search").value_or("");
   read_status(parameters, question);
   read_sort(parameters, question);
-  if (parameters.text("tag")) question.selects_none = true;  // jobs have no tags without a specification
+  question.request.tag = parameters.text("tag").value_or("");
   question.request.limit = parameters.limit();
   question.request.after = parameters.job_cursor().value_or("");
   return question;

@@ -1,5 +1,6 @@
 #include "aggregator/http/handlers/measured.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "aggregator/model/utf8.h"
@@ -33,6 +34,19 @@ StatsQuestion stats_question(const Request& request, QueryParameters& parameters
   question.request.step = question.measured.step;
   if (auto outcomes = parameters.states("outcome", true)) question.request.outcomes = *std::move(outcomes);
   return question;
+}
+
+Zone zone_of(QueryParameters& parameters) {
+  Zone out;
+  out.name = parameters.text("timezone").value_or("UTC");
+  std::replace(out.name.begin(), out.name.end(), ' ', '+');  // the '+' of `Etc/GMT+1`, written plainly
+  const auto zone = query::find_time_zone(out.name);
+  if (!zone) {
+    parameters.fail("timezone", "timezone must be an IANA name such as Europe/Berlin, and " +
+                                    aggregator::quoted(out.name) + " is none that is known here");
+  }
+  out.zone = zone.value_or(absl::UTCTimeZone());
+  return out;
 }
 
 }  // namespace kleptometrics::aggregator::http

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "absl/time/time.h"
 #include "aggregator/http/message.h"
 #include "aggregator/http/query_parameters.h"
 #include "aggregator/query/query.h"
@@ -28,5 +29,12 @@ struct StatsQuestion {
   stats::Subject subject() const { return measured.subject(request.filter.job); }
 };
 StatsQuestion stats_question(const Request& request, QueryParameters& parameters);
+
+// `timezone`, as asked for; UTC where it is not, or is none that is known (an error, noted).
+struct Zone {
+  std::string name;
+  absl::TimeZone zone;
+};
+Zone zone_of(QueryParameters& parameters);
 
 }  // namespace kleptometrics::aggregator::http

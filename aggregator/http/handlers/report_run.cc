@@ -13,10 +13,7 @@ namespace kleptometrics::aggregator::http {
 Response report_run(const Request& request, Committer& committer) {
   if (auto refused = refuse_content(request, {kJson})) return *std::move(refused);
   const std::string& job = request.path_parameters.at("job");
-  if (!valid_job_name(job)) {
-    return problem(400, aggregator::quoted(job) + " is no job name: they match [A-Za-z0-9][A-Za-z0-9._:-]{0,199}",
-                   "job");
-  }
+  if (auto refused = refuse_job_name(job)) return *std::move(refused);
   const bool empty = request.body.find_first_not_of(" \t\r\n") == std::string::npos;
   auto parsed = parse_run(empty ? "{}" : request.body);
   if (const auto* error = std::get_if<FieldError>(&parsed)) return problem(*error);

@@ -15,6 +15,11 @@ std::variant<Uuid, Response> run_id_of(const Request& request) {
   return problem(400, "the id of a run is a UUID, got " + aggregator::quoted(text), "id");
 }
 
+std::optional<Response> refuse_job_name(const std::string& job) {
+  if (valid_job_name(job)) return std::nullopt;
+  return problem(400, aggregator::quoted(job) + " is no job name: they match [A-Za-z0-9][A-Za-z0-9._:-]{0,199}", "job");
+}
+
 Response submit_one(Committer& committer, Command command) {
   std::vector<Command> commands;
   commands.push_back(std::move(command));

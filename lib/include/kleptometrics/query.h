@@ -100,6 +100,10 @@ struct Stats {
   std::uint64_t missed = 0;            // were expected and never started
   std::optional<double> success_rate;  // succeeded / (succeeded + failed + crashed), 0 to 1; empty: none of these
   double quantile_error = 0;           // guaranteed relative error of the quantiles; 0: they are exact
+  // True where runs have expired that would be needed one by one: the runs counted are then those from `since` until
+  // `until` (empty: unbounded), rounded outward to whole hours or days, or with other filters what is left of them.
+  bool approximate = false;
+  std::optional<WallTime> since, until;
 };
 
 // All executions of one step of a run, added up.
@@ -156,6 +160,9 @@ struct Job {
   std::string status;           // paused, overrunning, late, failing, running, ok or new
   std::optional<Run> last_run;  // newest start, without its steps
   Stats stats;                  // durations of succeeded runs, of all time
+  std::string description;
+  std::vector<std::string> tags;     // sorted
+  std::uint32_t retention_days = 0;  // how long single runs are kept; 0: for ever
 };
 
 // A part of a list. `next_page_token` goes into the next question; empty: nothing is left.
@@ -177,6 +184,37 @@ struct Bucket {
 struct History {
   std::vector<Bucket> buckets;      // in order of time; none is empty, so they need not touch
   std::optional<Bucket> peak, low;  // with the highest and with the lowest median; of equal ones the earliest
+  // As in Stats: at the edges, or somewhere within, where the stats of a bucket say so too.
+  bool approximate = false;
+  std::optional<WallTime> since, until;
+};
+
+// The runs that started in one hour of one weekday, of all weeks, by the clock of the time zone asked for.
+struct Cell {
+  std::string weekday;  // monday to sunday
+  int hour = 0;         // 0 to 23
+  Stats stats;
+};
+
+struct Profile {
+  std::vector<Cell> cells;        // by weekday, from Monday, and hour; none is empty
+  std::optional<Cell> peak, low;  // with the highest and with the lowest median; of equal ones the first
+  bool approximate = false;       // as in Stats
+  std::optional<WallTime> since, until;
+};
+
+// A job, and the value that it is ranked by: seconds, or a number of runs.
+struct RankedJob {
+  std::string job;
+  double value = 0;
+  Stats stats;  // durations of succeeded runs
+};
+
+struct Top {
+  std::string by;               // as asked for
+  std::vector<RankedJob> jobs;  // highest value first, equal ones by name
+  bool approximate = false;     // as in Stats
+  std::optional<WallTime> since, until;
 };
 
 // The window against the baseline: of the whole run, or of one step of it.
@@ -197,7 +235,7 @@ struct Comparison {
 
 // ---- Questions: plain structs with defaults; set what matters.
 
-// Which runs a question is about; what is left empty selects all. Used by every question below.
+// Which runs a question is about; what is left empty selects all. Used by most questions below.
 struct Filter {
   std::optional<WallTime> since, until;                     // started_at in [since, until)
   std::string host, version, build_id;                      // exactly these
@@ -213,6 +251,7 @@ struct Page {
 struct JobsQuestion {
   std::string search;             // a part of the name
   std::string status;             // one of Job::status
+  std::string tag;                // one that the job has
   bool newest_run_first = false;  // instead of by name
   Page page;
 };
@@ -240,6 +279,22 @@ struct HistoryQuestion {
   std::string timezone;         // IANA name, `Europe/Berlin`: whose days and hours; empty: UTC
   std::uint64_t min_count = 1;  // values that a bucket needs to be the peak or the low
   StatsQuestion of;
+};
+
+struct ProfileQuestion {
+  std::string timezone;         // IANA name: whose weekdays and hours; empty: UTC
+  std::uint64_t min_count = 1;  // values that a cell needs to be the peak or the low
+  StatsQuestion of;
+};
+
+// By the median, the 95th percentile, the longest or the sum of the durations of succeeded runs; by the number of runs
+// that failed or crashed, or that started late.
+enum class RankBy { kMedian, kP95, kMax, kTotal, kFailures, kDelays };
+
+struct TopQuestion {
+  RankBy by = RankBy::kMedian;
+  std::optional<WallTime> since, until;  // started_at in [since, until)
+  std::size_t limit = 20;                // 1 to 1000
 };
 
 // Filter::since and until are the window. Left empty: the last 30 succeeded runs (before `until`). Without
@@ -280,6 +335,9 @@ class Aggregator {
   // Of one job; 404 if there is none of this name. A job of which nothing matches has Stats with count 0.
   Result<Stats> stats(std::string_view job, const StatsQuestion& question = {}) const noexcept;
   Result<History> history(std::string_view job, const HistoryQuestion& question = {}) const noexcept;
+  Result<Profile> profile(std::string_view job, const ProfileQuestion& question = {}) const noexcept;
+  // Of all jobs: those with the highest values. Jobs without a value are left out.
+  Result<Top> top(const TopQuestion& question = {}) const noexcept;
   Result<Comparison> compare(std::string_view job, const CompareQuestion& question = {}) const noexcept;
 
   // As given or found; empty if there was no memory to find it.

@@ -41,6 +41,14 @@ Json extreme(bool known, const v1::Extreme& extreme) {
           {"at", instant_text(extreme.at_ns())}};
 }
 
+// Of what an answer says it is about, where that is not what was asked for.
+template <typename Message>
+void put_rounded(const Message& message, Json& json) {
+  if (message.approximate()) json["approximate"] = true;
+  if (message.has_since_ns()) json["since"] = instant_text(message.since_ns());
+  if (message.has_until_ns()) json["until"] = instant_text(message.until_ns());
+}
+
 // A message of statistics as the JSON says it; what is absent is null and falls out.
 Json told(const v1::Stats& stats) {
   Json json = {{"count", stats.count()},
@@ -63,6 +71,7 @@ Json told(const v1::Stats& stats) {
                {"missed", stats.missed()},
                {"success_rate", number(stats.has_success_rate(), stats.success_rate())},
                {"quantile_error", stats.quantile_error()}};
+  put_rounded(stats, json);
   for (auto field = json.begin(); field != json.end();) field = field->is_null() ? json.erase(field) : std::next(field);
   return json;
 }
@@ -76,6 +85,20 @@ Json told(const v1::Bucket& bucket) {
   Json json = told(bucket.stats());
   json["start"] = instant_text(bucket.start_ns());
   json["end"] = instant_text(bucket.end_ns());
+  return json;
+}
+
+Json told(const v1::Cell& cell) {
+  Json json = told(cell.stats());
+  json["weekday"] = cell.weekday();
+  json["hour"] = cell.hour();
+  return json;
+}
+
+Json told(const v1::RankedJob& job) {
+  Json json = told(job.stats());
+  json["job"] = job.job();
+  json["value"] = job.value();
   return json;
 }
 
@@ -136,6 +159,57 @@ TEST_CASE("history is the same in both forms") {
   const Both<v1::History> none(api, "/api/v1/jobs/nightly/history?host=nobody");
   CHECK(none.message.buckets_size() == 0);
   CHECK_FALSE(none.message.has_peak());
+}
+
+TEST_CASE("a profile is the same in both forms") {
+  const Nights api;
+  const Both<v1::Profile> both(api, "/api/v1/jobs/nightly/profile?timezone=Asia/Kolkata&outcome=any");
+  REQUIRE(static_cast<std::size_t>(both.message.cells_size()) == both.json.at("cells").size());
+  REQUIRE(both.message.cells_size() > 10);
+  for (int i = 0; i < both.message.cells_size(); ++i)
+    CHECK(told(both.message.cells(i)) == both.json.at("cells")[static_cast<std::size_t>(i)]);
+  CHECK(told(both.message.peak()) == both.json.at("peak"));
+  CHECK(told(both.message.low()) == both.json.at("low"));
+  CHECK(both.message.peak().stats().job() == "nightly");
+}
+
+TEST_CASE("the top is the same in both forms") {
+  const Nights api;
+  api.succeed("other", 99, 60);
+  for (const char* query : {"?by=max", "?by=failures&since=60h", "?by=delays"}) {
+    INFO(query);
+    const Both<v1::Top> both(api, std::string("/api/v1/top") + query);
+    CHECK(both.message.by() == both.json.at("by"));
+    REQUIRE(static_cast<std::size_t>(both.message.jobs_size()) == both.json.at("jobs").size());
+    for (int i = 0; i < both.message.jobs_size(); ++i)
+      CHECK(told(both.message.jobs(i)) == both.json.at("jobs")[static_cast<std::size_t>(i)]);
+  }
+  CHECK(Both<v1::Top>(api, "/api/v1/top").message.jobs_size() == 2);
+}
+
+TEST_CASE("answers about more than was asked for say so in both forms") {
+  const Nights api;
+  JobSpec spec;
+  spec.retention_days = 1;
+  REQUIRE(api.store->put_job("nightly", spec).ok());
+  REQUIRE(api.store->maintain(api.clock.now().wall + 5 * stats::kDay, true)->expired == 60);
+  const auto head = [](const auto& message) {
+    Json json = Json::object();
+    put_rounded(message, json);
+    CHECK(json.size() == 3);
+    return json;
+  };
+  const auto same = [&head](const auto& both) {
+    const Json said = head(both.message);
+    for (const auto& [name, value] : said.items()) CHECK(both.json.at(name) == value);
+  };
+  const std::string range = "?since=60h&until=50h";
+  const Both<v1::Stats> stats(api, "/api/v1/jobs/nightly/stats" + range);
+  CHECK(told(stats.message) == without(stats.json, {"job", "measure"}));
+  same(stats);
+  same(Both<v1::History>(api, "/api/v1/jobs/nightly/history" + range));
+  same(Both<v1::Profile>(api, "/api/v1/jobs/nightly/profile" + range));
+  same(Both<v1::Top>(api, "/api/v1/top" + range));
 }
 
 TEST_CASE("a comparison is the same in both forms") {
@@ -202,6 +276,8 @@ TEST_CASE("one run is a page of one, as readers see it") {
 TEST_CASE("jobs are the same in both forms") {
   const Nights api;
   api.post("/api/v1/jobs/other/runs", R"({"steps":[{"name":"load"}]})");
+  api.send("PUT", "/api/v1/jobs/other", R"({"description":"d","tags":["a","b"],"retention_days":3})",
+           "application/json");
   const Both<v1::JobPage> both(api, "/api/v1/jobs");
   REQUIRE(both.message.jobs_size() == 2);
   for (int i = 0; i < 2; ++i) {
@@ -213,6 +289,9 @@ TEST_CASE("jobs are the same in both forms") {
     CHECK(Uuid::from_bytes(job.last_run().runs(0).id())->text() == json.at("last_run").at("id"));
     CHECK(job.last_run().runs(0).steps_size() == 0);
     CHECK(told(job.stats()) == json.at("statistics"));
+    CHECK(job.description() == json.value("description", ""));
+    CHECK(Json(std::vector<std::string>(job.tags().begin(), job.tags().end())) == json.value("tags", Json::array()));
+    CHECK(job.retention_days() == json.value("retention_days", 0U));
   }
   const auto one = message<v1::Job>(api.send("GET", "/api/v1/jobs/nightly", {}, {}, kProtobuf));
   CHECK(one.SerializeAsString() == both.message.jobs(0).SerializeAsString());

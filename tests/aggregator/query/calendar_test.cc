@@ -1,5 +1,7 @@
 #include "aggregator/query/calendar.h"
 
+#include <algorithm>
+
 #include "tests/aggregator/query/instants.h"
 
 namespace kleptometrics::aggregator::query {
@@ -103,6 +105,65 @@ TEST_CASE("days follow each other where midnight itself is changed, and where a 
   // Samoa had no 30th of December 2011.
   CHECK(lengths("Pacific/Apia", Unit::kDay, "2011-12-29T10:00:00Z", "2012-01-01T10:00:00Z") ==
         std::vector<Nanos>{24, 24, 24});
+}
+
+bool whole_days(const char* zone, Unit unit, const std::string& since, const std::string& until) {
+  return Calendar(*find_time_zone(zone), unit).keeps_days_whole(at(since), at(until));
+}
+
+TEST_CASE("days of UTC are whole where the clock shows UTC all the while, and no hours are told apart") {
+  CHECK(whole_days("UTC", Unit::kDay, "1970-01-01T00:00:00Z", "2260-01-01T00:00:00Z"));
+  CHECK(whole_days("UTC", Unit::kMonth, "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"));
+  CHECK_FALSE(whole_days("UTC", Unit::kHour, "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"));
+  CHECK_FALSE(whole_days("Europe/Berlin", Unit::kDay, "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"));
+  CHECK(whole_days("Europe/London", Unit::kDay, "2024-01-01T00:00:00Z", "2024-03-31T01:00:00Z"));
+  CHECK_FALSE(whole_days("Europe/London", Unit::kDay, "2024-01-01T00:00:00Z", "2024-03-31T01:00:00.000000001Z"));
+}
+
+// `start .. end` of every stretch in which hours are cut.
+std::vector<std::string> cuts(const char* zone, const std::string& since, const std::string& until) {
+  std::vector<std::string> out;
+  for (const Calendar::Span& span : Calendar(*find_time_zone(zone), Unit::kHour).cut_hours(at(since), at(until)))
+    out.push_back(instant_text(span.start) + " .. " + instant_text(span.end));
+  return out;
+}
+
+TEST_CASE("hours of UTC are cut while the clock is not whole hours off") {
+  using Cuts = std::vector<std::string>;
+  CHECK(cuts("UTC", "1970-01-01T00:00:00Z", "2260-01-01T00:00:00Z").empty());
+  CHECK(cuts("Europe/Berlin", "1970-01-01T00:00:00Z", "2260-01-01T00:00:00Z").empty());
+  CHECK(cuts("America/New_York", "1970-01-01T00:00:00Z", "2260-01-01T00:00:00Z").empty());
+  CHECK(cuts("Asia/Kolkata", "2024-01-01T00:30:00Z", "2024-02-01T00:30:00Z") ==
+        Cuts{"2024-01-01T00:00:00Z .. 2024-02-01T01:00:00Z"});
+  // Lord Howe is half an hour off in winter, from 2024-04-06T15:00Z to 2024-10-05T15:30Z.
+  CHECK(cuts("Australia/Lord_Howe", "2024-01-01T00:00:00Z", "2024-12-01T00:00:00Z") ==
+        Cuts{"2024-04-06T15:00:00Z .. 2024-10-05T16:00:00Z"});
+  // Singapore was until 1981-12-31T16:00Z.
+  CHECK(cuts("Asia/Singapore", "1981-01-01T00:00:00Z", "2024-01-01T00:00:00Z") ==
+        Cuts{"1981-01-01T00:00:00Z .. 1981-12-31T16:00:00Z"});
+  // Goose Bay changed its clock a minute after midnight: 2010-03-14T04:01Z, 2010-11-07T03:01Z.
+  CHECK(cuts("America/Goose_Bay", "2010-01-01T00:00:00Z", "2011-01-01T00:00:00Z") ==
+        Cuts{"2010-03-14T04:00:00Z .. 2010-03-14T05:00:00Z", "2010-11-07T03:00:00Z .. 2010-11-07T04:00:00Z"});
+}
+
+TEST_CASE("every span between cut hours begins and ends at a full hour of UTC") {
+  for (const char* zone : {"Australia/Lord_Howe", "America/Goose_Bay", "America/St_Johns", "Asia/Kathmandu",
+                           "America/Caracas", "Asia/Pyongyang", "Europe/Dublin", "Pacific/Apia", "Africa/Monrovia"}) {
+    INFO(zone);
+    for (const Unit unit : {Unit::kHour, Unit::kDay, Unit::kMonth}) {
+      const Calendar calendar(*find_time_zone(zone), unit);
+      const Nanos end = at("2019-01-01T00:00:00Z");
+      const auto spans = calendar.cut_hours(at("1970-01-01T00:00:00Z"), end);
+      Nanos instant = at(unit == Unit::kHour ? "2004-01-01T00:00:00Z" : "1970-01-01T00:00:00Z");
+      for (; instant < end; instant = calendar.span_of(instant).end) {
+        const Nanos start = calendar.span_of(instant).start;
+        const bool inside = std::any_of(spans.begin(), spans.end(), [start](const Calendar::Span& span) {
+          return span.start <= start && start < span.end;
+        });
+        if (!inside && start >= 0) REQUIRE(start % kHour == 0);
+      }
+    }
+  }
 }
 
 TEST_CASE("zones are known by their names alone") {

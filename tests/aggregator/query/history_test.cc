@@ -108,8 +108,13 @@ TEST_CASE("history measures what statistics measure, of the same runs") {
   CHECK(kept.query.history(request)->buckets[0].stats.succeeded == 1);
   request.of.filter.job = "other";
   CHECK(absl::IsNotFound(kept.query.history(request).status()));
-  kept.store.scan_error = absl::UnavailableError("busy");
-  CHECK(absl::IsUnavailable(kept.query.history(request).status()));
+  const auto busy = absl::UnavailableError("busy");
+  kept.store.summarize_error = busy;
+  CHECK(kept.query.history(request).status() == busy);
+  request.of.filter.version = "2";
+  kept.store.summarize_error = absl::OkStatus();
+  kept.store.scan_error = busy;
+  CHECK(kept.query.history(request).status() == busy);
 }
 
 }  // namespace

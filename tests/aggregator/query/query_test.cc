@@ -97,6 +97,50 @@ TEST_CASE("a job shows its last run and the durations of those that succeeded") 
   REQUIRE(job->stats.failed == 1);
 }
 
+TEST_CASE("a job that is only specified is new, and is there") {
+  History history;
+  REQUIRE(history.store.put_job("planned", {"soon", {"eu"}, 7}).ok());
+  history.ran("job", State::kSucceeded, 1);
+  REQUIRE(history.status_of("planned") == JobStatus::kNew);
+  REQUIRE(history.query.job("planned")->spec.description == "soon");
+  REQUIRE(history.query.job("planned")->stats.count == 0);
+  REQUIRE(history.names({}) == Names{"job", "planned"});
+  JobsRequest request;
+  request.sort = JobsRequest::Sort::kLastRun;
+  REQUIRE(history.names(request) == Names{"job", "planned"});
+  request.status = JobStatus::kNew;
+  REQUIRE(history.names(request) == Names{"planned"});
+  StatsRequest stats;
+  stats.filter.job = "planned";
+  REQUIRE(history.query.stats(stats)->count == 0);
+  REQUIRE(history.query.runs(stats.filter, std::nullopt, 1)->runs.empty());
+}
+
+TEST_CASE("jobs are selected by a tag that they have") {
+  History history;
+  REQUIRE(history.store.put_job("a", {{}, {"eu", "nightly"}, 0}).ok());
+  REQUIRE(history.store.put_job("b", {{}, {"us"}, 0}).ok());
+  history.ran("c", State::kSucceeded, 1);
+  JobsRequest request;
+  request.tag = "nightly";
+  REQUIRE(history.names(request) == Names{"a"});
+  request.tag = "night";
+  REQUIRE(history.names(request).empty());
+}
+
+TEST_CASE("a job whose runs have all expired keeps its statistics and is no new one") {
+  History history;
+  history.ran("job", State::kSucceeded, 1);
+  REQUIRE(history.store.put_job("job", {{}, {}, 1}).ok());
+  REQUIRE(history.store.maintain(kStart + 3 * stats::kDay, true)->expired == 1);
+  const auto job = history.query.job("job");
+  REQUIRE(job.ok());
+  REQUIRE(job->status == JobStatus::kOk);
+  REQUIRE_FALSE(job->last_run);
+  REQUIRE(job->stats.count == 1);
+  REQUIRE(job->stats.max == 2.0);
+}
+
 TEST_CASE("what is unknown is not found") {
   History history;
   history.ran("job", State::kSucceeded, 1);
@@ -242,14 +286,15 @@ TEST_CASE("a page goes on after a job that the filter would not show") {
   REQUIRE(history.names(request) == Names{"c"});
 }
 
-TEST_CASE("statistics are computed for the jobs of the page alone") {
+TEST_CASE("a page of jobs takes one look at their rollups, and none at their runs") {
   History history;
   for (int i = 0; i < 20; ++i) history.ran("job" + std::to_string(i), State::kSucceeded, i);
   JobsRequest request;
   request.limit = 3;
   request.sort = GENERATE(JobsRequest::Sort::kName, JobsRequest::Sort::kLastRun);
   history.names(request);
-  REQUIRE(history.store.scans == 3);
+  REQUIRE(history.store.summaries == 1);
+  REQUIRE(history.store.scans == 0);
 }
 
 TEST_CASE("statistics are those of the filter, whatever its states say") {
@@ -293,19 +338,27 @@ TEST_CASE("errors of the store come through") {
   SECTION("runs") {
     history.store.runs_error = busy;
     REQUIRE(history.query.runs({}, std::nullopt, 1).status() == busy);
-    REQUIRE(history.query.job("job").status() == busy);
-    REQUIRE(history.query.jobs({}).status() == busy);
   }
   SECTION("scan") {
     history.store.scan_error = busy;
+    StatsRequest of_host;
+    of_host.filter.host = "h";
+    REQUIRE(history.query.stats(of_host).status() == busy);
+  }
+  SECTION("summarize") {
+    history.store.summarize_error = busy;
     const StatsRequest of_all;
     REQUIRE(history.query.stats(of_all).status() == busy);
     REQUIRE(history.query.job("job").status() == busy);
     REQUIRE(history.query.jobs({}).status() == busy);
+    const ProfileRequest profile_of_all;
+    REQUIRE(history.query.profile(profile_of_all).status() == busy);
+    REQUIRE(history.query.top({}).status() == busy);
   }
   SECTION("jobs") {
     history.store.jobs_error = busy;
     REQUIRE(history.query.jobs({}).status() == busy);
+    REQUIRE(history.query.job("job").status() == busy);
   }
 }
 

@@ -51,7 +51,7 @@ TEST_CASE("the runs of a page share their strings") {
 TEST_CASE("a job shows its last run without its steps, or none") {
   const Run run = full_run();
   const stats::Stats stats;
-  JobAnswer job{"nightly", "ok", &run, &stats};
+  JobAnswer job{"nightly", "ok", &run, &stats, nullptr};
   CHECK(parsed<v1::Job>(encode_job(job)).last_run().runs(0).steps_size() == 0);
   job.last_run = nullptr;
   CHECK_FALSE(parsed<v1::Job>(encode_job(job)).has_last_run());

@@ -88,8 +88,23 @@ TEST_CASE("Whatever is asked for stands in the target, encoded") {
   compare.baseline_since = WallTime();
   (void)aggregator.compare("j", compare);
   CHECK(first_line(peer.asked()) == "GET /api/v1/jobs/j/compare?baseline_since=1970-01-01T00:00:00Z HTTP/1.1");
+  ProfileQuestion profile;
+  profile.timezone = "Europe/Berlin";
+  profile.of.filter.host = "h";
+  (void)aggregator.profile("j", profile);
+  CHECK(first_line(peer.asked()) == "GET /api/v1/jobs/j/profile?timezone=Europe%2FBerlin&min_count=1&host=h HTTP/1.1");
+  TopQuestion top;
+  top.by = RankBy::kFailures;
+  top.until = WallTime(std::chrono::seconds(1'700'000'000));
+  top.limit = 7;
+  (void)aggregator.top(top);
+  CHECK(first_line(peer.asked()) == "GET /api/v1/top?by=failures&until=2023-11-14T22:13:20Z&limit=7 HTTP/1.1");
   (void)aggregator.jobs();
   CHECK(first_line(peer.asked()) == "GET /api/v1/jobs?limit=50 HTTP/1.1");
+  JobsQuestion jobs;
+  jobs.tag = "eu";
+  (void)aggregator.jobs(jobs);
+  CHECK(first_line(peer.asked()) == "GET /api/v1/jobs?tag=eu&limit=50 HTTP/1.1");
   RunsQuestion runs;
   runs.states = {State::kRunning};
   runs.page = {7, "to ken"};
@@ -204,6 +219,87 @@ TEST_CASE("A run is told whole") {
   CHECK(told->host == "host");
   CHECK(told->boot_id == "boot");
   CHECK(told->dropped == 3);
+}
+
+TEST_CASE("Statistics about more than was asked for say so") {
+  v1::Stats stats;
+  stats.set_approximate(true);
+  stats.set_since_ns(5'000'000'000);
+  const Peer peer(http(200, stats.SerializeAsString()));
+  const auto told = Aggregator(peer.endpoint()).stats("nightly");
+  REQUIRE(told);
+  CHECK(told->approximate);
+  CHECK(told->since == WallTime(std::chrono::seconds(5)));
+  CHECK_FALSE(told->until);
+}
+
+TEST_CASE("A job is told with what it is meant to be") {
+  v1::Job job;
+  job.set_name("nightly");
+  job.set_status("new");
+  job.set_description("bills");
+  job.add_tags("a");
+  job.add_tags("b");
+  job.set_retention_days(90);
+  const Peer peer(http(200, job.SerializeAsString()));
+  const auto told = Aggregator(peer.endpoint()).job("nightly");
+  REQUIRE(told);
+  CHECK(told->description == "bills");
+  CHECK(told->tags == std::vector<std::string>{"a", "b"});
+  CHECK(told->retention_days == 90);
+  CHECK_FALSE(told->last_run);
+}
+
+TEST_CASE("A profile comes with its cells, its peak and its low") {
+  v1::Profile profile;
+  v1::Cell& cell = *profile.add_cells();
+  cell.set_weekday("tuesday");
+  cell.set_hour(23);
+  cell.mutable_stats()->set_count(4);
+  *profile.mutable_peak() = cell;
+  profile.set_approximate(true);
+  profile.set_until_ns(7'000'000'000);
+  const auto ask = [&profile] {
+    const Peer peer(http(200, profile.SerializeAsString()));
+    return Aggregator(peer.endpoint()).profile("nightly");
+  };
+  const auto told = ask();
+  REQUIRE(told);
+  REQUIRE(told->cells.size() == 1);
+  CHECK(told->cells[0].weekday == "tuesday");
+  CHECK(told->cells[0].hour == 23);
+  CHECK(told->cells[0].stats.count == 4);
+  CHECK(told->peak->hour == 23);
+  CHECK_FALSE(told->low);
+  CHECK(told->approximate);
+  CHECK(told->until == WallTime(std::chrono::seconds(7)));
+  profile.mutable_cells(0)->clear_weekday();
+  CHECK_FALSE(ask());
+}
+
+TEST_CASE("The top comes in its order") {
+  v1::Top top;
+  const auto ask = [&top] {
+    const Peer peer(http(200, top.SerializeAsString()));
+    return Aggregator(peer.endpoint()).top();
+  };
+  CHECK_FALSE(ask());  // the answer to something else
+  top.set_by("median");
+  CHECK(ask()->jobs.empty());
+  for (const char* job : {"b", "a"}) {
+    v1::RankedJob& ranked = *top.add_jobs();
+    ranked.set_job(job);
+    ranked.set_value(2.5);
+    ranked.mutable_stats()->set_count(3);
+  }
+  const auto told = ask();
+  REQUIRE(told);
+  CHECK(told->by == "median");
+  REQUIRE(told->jobs.size() == 2);
+  CHECK(told->jobs[0].job == "b");
+  CHECK(told->jobs[0].value == 2.5);
+  CHECK(told->jobs[1].stats.count == 3);
+  CHECK_FALSE(told->approximate);
 }
 
 TEST_CASE("Nobody at the endpoint, or no endpoint, is an error at once") {

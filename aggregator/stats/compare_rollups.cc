@@ -100,9 +100,15 @@ void RollupSide::add(const Run& run, const Series& series) {
 
 Comparison compare_rollups(const RollupSide& window, const RollupSide& baseline, const Series& series) {
   Difference total = difference(series.step, window.whole, baseline.whole, series.measure);
+  total.window.rounded = window.rounded;
+  total.baseline.rounded = baseline.rounded;
   if (!series.durations()) return concluded(std::move(total), {}, {});
-  return concluded(std::move(total), step_differences(window.steps, baseline.steps, series.measure),
-                   per_counters(window, baseline));
+  auto steps = step_differences(window.steps, baseline.steps, series.measure);
+  for (Difference& step : steps) {
+    step.window.rounded = window.parts_rounded;
+    step.baseline.rounded = baseline.parts_rounded;
+  }
+  return concluded(std::move(total), std::move(steps), per_counters(window, baseline));
 }
 
 }  // namespace kleptometrics::aggregator::stats

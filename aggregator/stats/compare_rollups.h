@@ -16,10 +16,11 @@ namespace kleptometrics::aggregator::stats {
 // One side, added up. Only runs that succeeded are looked at.
 struct RollupSide {
   using Parts = std::map<std::string, Rollup, std::less<>>;
-  Rollup whole;        // of the series in question
-  Parts steps;         // by path
-  Parts counters;      // by name: COUNTER
-  Parts per_counters;  // by name: seconds_per:COUNTER
+  Rollup whole;                    // of the series in question
+  Parts steps;                     // by path
+  Parts counters;                  // by name: COUNTER
+  Parts per_counters;              // by name: seconds_per:COUNTER
+  Rounded rounded, parts_rounded;  // what `whole`, and what its parts are of
 
   // Counts a run in `whole`, which is of `series`; where these are durations, in all its parts too.
   void add(const Run& run, const Series& series);

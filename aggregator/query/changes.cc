@@ -18,6 +18,8 @@ using stats::TimePoint;
 
 // As many runs on either side of a change say which builds are there.
 constexpr std::size_t kBuildRuns = 10;
+// A change is looked at more closely among so many runs.
+constexpr std::size_t kCloserRunsMax = 4 * stats::kPointsMax;
 // From as many days on, days are points enough.
 constexpr std::size_t kDaysMin = stats::kPointsMax / 2;
 
@@ -64,7 +66,11 @@ class ChangesQuestion {
     const auto points = find_points();
     if (!points.ok()) return points.status();
     auto found = stats::change_points(*points, request_.measure);
+    const bool together = std::any_of(points->begin(), points->end(), [](const auto& each) { return each.runs > 1; });
     for (stats::ChangePoint& change : found.changes) {
+      if (together) {
+        if (auto status = look_closer(change); !status.ok()) return status;
+      }
       if (auto status = name_builds(change); !status.ok()) return status;
     }
     return found;
@@ -95,8 +101,15 @@ class ChangesQuestion {
   }
 
   absl::StatusOr<std::vector<TimePoint>> single_runs() {
+    const auto points = runs_of(succeeded());
+    if (!points.ok()) return points.status();
+    return stats::grouped(*points, stats::kPointsMax);
+  }
+
+  // A point a run.
+  absl::StatusOr<std::vector<TimePoint>> runs_of(const RunFilter& filter) {
     std::vector<std::tuple<Nanos, Uuid, double>> values;
-    const absl::Status scanned = store_.scan(succeeded(), [&](const Run& run) {
+    const absl::Status scanned = store_.scan(filter, [&](const Run& run) {
       if (const auto value = value_of(run, request_.measure, request_.step))
         values.emplace_back(run.started_at, run.id, *value);
     });
@@ -105,7 +118,24 @@ class ChangesQuestion {
     std::vector<TimePoint> points;
     points.reserve(values.size());
     for (const auto& [at, id, value] : values) points.push_back({at, value});
-    return stats::grouped(points, stats::kPointsMax);
+    return points;
+  }
+
+  // Between which runs of the points beside it the change lies, if these are kept and not too many.
+  absl::Status look_closer(stats::ChangePoint& change) {
+    const auto complete = store_.complete_since(request_.filter.job);
+    if (!complete.ok()) return complete.status();
+    RunFilter filter = succeeded();
+    filter.since = std::max(change.earliest, filter.since.value_or(change.earliest));
+    if (change.latest) filter.until = change.latest;
+    if (*complete > *filter.since) return absl::OkStatus();
+    const auto runs = runs_of(filter);
+    if (!runs.ok()) return runs.status();
+    if (runs->size() > kCloserRunsMax) return absl::OkStatus();
+    std::vector<double> values;
+    for (const TimePoint& each : *runs) values.push_back(each.value);
+    if (const auto at = stats::most_divisive(values)) change.at = (*runs)[*at].at;
+    return absl::OkStatus();
   }
 
   RunFilter succeeded() const {

@@ -29,6 +29,8 @@ ChangePoint told(const Change& change, const Points& points, const Measure& meas
   out.at = points[change.at].at;
   out.since = points[change.begin].at;
   if (change.end < points.size()) out.until = points[change.end].at;
+  out.earliest = points[change.at - 1].at;
+  if (change.at + 1 < points.size()) out.latest = points[change.at + 1].at;
   out.median_before = change.before;
   out.median_after = change.after;
   out.ratio = ratio_of(change.after, change.before);

@@ -25,9 +25,12 @@ struct TimePoint {
 std::vector<TimePoint> grouped(const std::vector<TimePoint>& points, std::size_t points_max);
 
 struct ChangePoint {
-  Nanos at = 0;                                // started_at of the first run at the new level
-  Nanos since = 0;                             // of the first at the level before
-  std::optional<Nanos> until;                  // of the first at the level after the next change, if there is one
+  Nanos at = 0;                // started_at of the first run at the new level
+  Nanos since = 0;             // of the first at the level before
+  std::optional<Nanos> until;  // of the first at the level after the next change, if there is one
+  // Starts of the points before and behind `at`: where these are of several runs, the change is known to lie between.
+  Nanos earliest = 0;
+  std::optional<Nanos> latest;
   double median_before = 0, median_after = 0;  // of the points from change to change
   std::optional<double> ratio;                 // after / before
   double p_value = 1;                          // see Change

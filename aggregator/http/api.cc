@@ -49,6 +49,8 @@ Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& c
   router_.add("GET", "/api/v1/jobs/{job}/history", [&](const Request& r) { return get_history(r, query, clock); });
   router_.add("GET", "/api/v1/jobs/{job}/profile", [&](const Request& r) { return get_profile(r, query, clock); });
   router_.add("GET", "/api/v1/jobs/{job}/compare", [&](const Request& r) { return get_compare(r, query, clock); });
+  router_.add("GET", "/api/v1/jobs/{job}/changes", [&](const Request& r) { return get_changes(r, query, clock); });
+  router_.add("GET", "/api/v1/runs/{id}/compare", [&](const Request& r) { return get_run_compare(r, query); });
   router_.add("GET", "/api/v1/top", [&](const Request& r) { return get_top(r, query, clock); });
   router_.add("GET", "/-/healthy", plain([&](const Request&) { return healthy(committer); }));
   router_.add("GET", "/-/ready", plain([&](const Request&) { return ready(committer, store); }));

@@ -1,6 +1,6 @@
 // Runs, steps, statistics and jobs as JSON texts and back, with exactly the names and conventions of the API.
-// The JSON library stays behind json_write.cc, json_read.cc and json_value.h: handlers deal in texts and
-// plain values. Absent means unknown, so what is unknown is left out. Pure functions: any thread.
+// The JSON library stays behind json_write.cc, json_compare.cc, json_parts.h, json_read.cc and json_value.h: handlers
+// deal in texts and plain values. Absent means unknown, so what is unknown is left out. Pure functions: any thread.
 #pragma once
 
 #include <optional>
@@ -14,9 +14,11 @@
 #include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
 #include "aggregator/query/query.h"
+#include "aggregator/stats/change_points.h"
 #include "aggregator/stats/compare.h"
 #include "aggregator/stats/history.h"
 #include "aggregator/stats/profile.h"
+#include "aggregator/stats/run_compare.h"
 #include "aggregator/stats/stats.h"
 #include "aggregator/stats/top.h"
 
@@ -41,6 +43,8 @@ std::string profile_json(const stats::Profile& profile, const stats::Subject& su
 // `by` as asked for.
 std::string top_json(const stats::Top& top, std::string_view by);
 std::string comparison_json(const stats::Comparison& comparison, const stats::Subject& subject);
+std::string run_comparison_json(const stats::RunComparison& comparison);
+std::string changes_json(const stats::ChangePoints& found, const stats::Subject& subject);
 std::string batch_json(const BatchResult& result);
 // RFC 9457. `field` empty: no field is at fault.
 std::string problem_json(int status, std::string_view title, std::string_view detail, std::string_view field);

@@ -1,91 +1,76 @@
-// Which runs are compared with which. The arithmetic is that of stats.
-#include <algorithm>
+// Two sides against each other, and a run against others. The arithmetic is that of stats.
 #include <limits>
 #include <utility>
 
-#include "absl/functional/function_ref.h"
 #include "aggregator/query/query.h"
+#include "aggregator/query/sides.h"
 
 namespace kleptometrics::aggregator::query {
 namespace {
 
-constexpr std::size_t kPageRuns = 100;  // in memory at once
-constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-
-FieldError error(const char* field, std::string detail) { return {field, std::move(detail)}; }
-
-// The position before which everything is that started before the instant: ids are never smaller than none.
-RunCursor before(Nanos at) { return {at, Uuid{}}; }
-
-// Calls `visit` with the newest runs of the filter, at most `count`. Returns the position after the last of them.
-absl::StatusOr<std::optional<RunCursor>> visit_newest(Store& store, const RunFilter& filter,
-                                                      std::optional<RunCursor> after, std::size_t count,
-                                                      absl::FunctionRef<void(const Run&)> visit) {
-  while (count > 0) {
-    const auto page = store.runs(filter, after, std::min(count, kPageRuns));
-    if (!page.ok()) return page.status();
-    for (const Run& run : page->runs) visit(run);
-    if (!page->runs.empty()) after = RunCursor{page->runs.back().started_at, page->runs.back().id};
-    if (!page->next) break;
-    count -= std::min(count, page->runs.size());
-  }
-  return after;
+// Of a side given in time of which runs have expired: since when it is about all.
+stats::Rounded rounded_of(const Side& side, Nanos complete_since) {
+  stats::Rounded out;
+  if (!side.in_time() || complete_since <= side.filter.since.value_or(std::numeric_limits<Nanos>::min())) return out;
+  const auto until = side.until();
+  out.approximate = true;
+  out.since = std::min(complete_since, until.value_or(complete_since));
+  out.until = until;
+  return out;
 }
 
-// Only runs behind the baseline, unless it was put behind the window.
-std::optional<Nanos> window_since(const CompareRequest& request) {
-  const RunFilter& window = request.filter;
-  if (window.since || !request.baseline_until) return window.since;
-  const bool baseline_is_later = window.until && request.baseline_since && *window.until <= *request.baseline_since;
-  return baseline_is_later ? std::nullopt : request.baseline_until;
-}
-
-// The position that the baseline lies behind. `window_end`: that of the last run of the window, if it has any.
-std::optional<RunCursor> baseline_start(const CompareRequest& request, const std::optional<RunCursor>& window_end) {
-  if (request.baseline_until) return std::nullopt;  // its own end says it
-  if (request.filter.since) return before(*request.filter.since);
-  if (!window_end && request.filter.until) return before(*request.filter.until);
-  return window_end;
+absl::Status ended(const Run& run) {
+  if (terminal(run.state)) return absl::OkStatus();
+  return absl::AbortedError("run " + run.id.text() + " has not ended yet");
 }
 
 }  // namespace
 
-std::optional<FieldError> overlap(const CompareRequest& request) {
-  const std::optional<Nanos>& since = request.filter.since;
-  const std::optional<Nanos>& until = request.filter.until;
-  const std::optional<Nanos>& from = request.baseline_since;
-  const std::optional<Nanos>& to = request.baseline_until;
-  if (from && to && *from > *to) return error("baseline_since", "baseline_since lies after baseline_until");
-  if (!to) {
-    if (!from || !(since ? *from >= *since : until && *from >= *until)) return std::nullopt;
-    return error("baseline_since",
-                 "the baseline would begin in the window or after it; baseline_until says where it ends");
-  }
-  const bool before_window = since ? *to <= *since : !until || *to < *until;
-  const bool after_window = from && until && *from >= *until;
-  if (before_window || after_window) return std::nullopt;
-  return error("baseline_until", "the baseline overlaps the window: a run must not be on both sides");
-}
-
 absl::StatusOr<stats::Comparison> Query::compare(const CompareRequest& request) {
   if (auto missing = require(request.filter.job); !missing.ok()) return missing;
+  if (from_rollups(request)) {
+    auto rolled = compare_by_rollups(store_, request);
+    if (!rolled.ok()) return rolled.status();
+    if (*rolled) return **std::move(rolled);
+  }
   stats::Comparer comparer(request.measure, request.step, kGraceDefault);
-
-  RunFilter window = request.filter;
-  window.states = {State::kSucceeded};
-  window.since = window_since(request);
-  const auto window_end = visit_newest(store_, window, std::nullopt, request.filter.since ? kAll : kWindowRuns,
-                                       [&](const Run& run) { comparer.add_window(run); });
+  const Side window = window_of(request);
+  const auto window_end = visit_newest(store_, window, [&](const Run& run) { comparer.add_window(run); });
   if (!window_end.ok()) return window_end.status();
+  const Side baseline = baseline_of(request, *window_end);
+  const auto visited = visit_newest(store_, baseline, [&](const Run& run) { comparer.add_baseline(run); });
+  if (!visited.ok()) return visited.status();
+  const auto complete = store_.complete_since(request.filter.job);  // behind the visits: no later expiry is overlooked
+  if (!complete.ok()) return complete.status();
+  stats::Comparison comparison = comparer.finish();
+  comparison.total.window.rounded = rounded_of(window, *complete);
+  comparison.total.baseline.rounded = rounded_of(baseline, *complete);
+  return comparison;
+}
 
-  RunFilter baseline = request.filter;
-  baseline.states = {State::kSucceeded};
-  baseline.since = request.baseline_since;
-  baseline.until = request.baseline_until;
-  const auto baseline_end =
-      visit_newest(store_, baseline, baseline_start(request, *window_end),
-                   request.baseline_since ? kAll : kBaselineRuns, [&](const Run& run) { comparer.add_baseline(run); });
-  if (!baseline_end.ok()) return baseline_end.status();
+absl::StatusOr<stats::RunComparison> Query::run_compare(const Uuid& id, const std::optional<Uuid>& to) {
+  auto ours = run(id);
+  if (!ours.ok()) return ours.status();
+  if (auto open = ended(*ours); !open.ok()) return open;
+  if (to) {
+    if (*to == id) return absl::InvalidArgumentError("a run is not compared with itself");
+    auto theirs = run(*to);
+    if (!theirs.ok()) return theirs.status();
+    if (theirs->job != ours->job) {
+      return absl::InvalidArgumentError("run " + to->text() + " is one of the job `" + theirs->job + "`, not of `" +
+                                        ours->job + "`");
+    }
+    if (auto open = ended(*theirs); !open.ok()) return open;
+    return stats::compare_runs(*std::move(ours), *std::move(theirs));
+  }
+  Side baseline;
+  baseline.filter.job = ours->job;
+  baseline.filter.states = {State::kSucceeded};
+  baseline.after = RunCursor{ours->started_at, ours->id};
+  baseline.count = kBaselineRuns;
+  stats::RunComparer comparer(*std::move(ours), kGraceDefault);
+  const auto visited = visit_newest(store_, baseline, [&](const Run& each) { comparer.add(each); });
+  if (!visited.ok()) return visited.status();
   return comparer.finish();
 }
 

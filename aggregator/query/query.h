@@ -19,9 +19,11 @@
 #include "absl/status/statusor.h"
 #include "aggregator/model/run.h"
 #include "aggregator/query/calendar.h"
+#include "aggregator/stats/change_points.h"
 #include "aggregator/stats/compare.h"
 #include "aggregator/stats/history.h"
 #include "aggregator/stats/profile.h"
+#include "aggregator/stats/run_compare.h"
 #include "aggregator/stats/stats.h"
 #include "aggregator/stats/top.h"
 #include "aggregator/store/store.h"
@@ -87,19 +89,32 @@ struct TopRequest {
 inline constexpr std::size_t kWindowRuns = 30;
 inline constexpr std::size_t kBaselineRuns = 200;
 
+// More than so many runs of one side are compared by their rollups.
+inline constexpr std::size_t kSingleRunsMax = 20'000;
+
 // The window is what `filter` selects of the runs that succeeded. Without `since` it is the last kWindowRuns of them
 // before `until`, and behind the baseline where that is given and lies before.
 //
 // The baseline is chosen by the rest of the filter: from baseline_since to baseline_until. Without baseline_until it
 // ends where the window begins; without baseline_since it is the last kBaselineRuns runs before its end.
+//
+// With baseline_version or baseline_build_id the baseline is of those, instead of the filter's version and build. Where
+// that alone keeps the two apart, neither needs to end before the other: of each the last runs are taken.
 struct CompareRequest {
   RunFilter filter;  // `job` set; `states` is not looked at
   std::optional<Nanos> baseline_since, baseline_until;
+  std::string baseline_version, baseline_build_id;
   stats::Measure measure;
   std::string step;
 };
 // A run must not be on both sides: which parameter says so, of those that are given. nullopt if none does.
 std::optional<FieldError> overlap(const CompareRequest& request);
+
+struct ChangesRequest {
+  RunFilter filter;  // `job` set; `states` is not looked at: those that succeeded
+  stats::Measure measure;
+  std::string step;
+};
 
 // Any thread. NotFound where the job or run is unknown; a job exists if it ever had a run, or has a specification.
 // Borrows the store.
@@ -122,8 +137,15 @@ class Query {
   absl::StatusOr<stats::Profile> profile(const ProfileRequest& request);
   // Of all jobs, one consistent view.
   absl::StatusOr<stats::Top> top(const TopRequest& request);
-  // Requires !overlap(request).
+  // Requires !overlap(request). From single runs; from rollups where a side is given in time and has more than
+  // kSingleRunsMax runs, or some of its runs have expired.
   absl::StatusOr<stats::Comparison> compare(const CompareRequest& request);
+  // A run against another one, or against the kBaselineRuns of its job before it that succeeded. Aborted if one of the
+  // two has not ended; InvalidArgument if `to` is of another job, or the run itself.
+  absl::StatusOr<stats::RunComparison> run_compare(const Uuid& id, const std::optional<Uuid>& to);
+  // On at most about stats::kPointsMax points: medians of single runs that followed each other, or of hours or days
+  // where there are more than kSingleRunsMax runs, or some have expired.
+  absl::StatusOr<stats::ChangePoints> changes(const ChangesRequest& request);
 
  private:
   absl::Status require(const std::string& job);

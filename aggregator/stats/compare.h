@@ -2,11 +2,12 @@
 // more than chance, and which step is it? Pure: no I/O, no clock, and the order in which runs are added decides
 // nothing. The query room makes a Comparer for each question; one thread at a time.
 //
-// Chance is judged by the Mann-Whitney U test, which knows nothing of the shape of the distributions: durations are
-// skewed, and a single outlier must not decide.
+// Chance is judged by the Mann-Whitney U test (ranks.h).
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "aggregator/model/run.h"
+#include "aggregator/stats/ranks.h"
 #include "aggregator/stats/stats.h"
 
 namespace kleptometrics::aggregator::stats {
@@ -29,34 +31,57 @@ enum class Verdict { kSlower, kFaster, kUnchanged, kInsufficientData };
 // `slower` and so on, as the API spells them.
 std::string_view name_of(Verdict verdict);
 
-struct RankTest {
-  double probability_slower = 0.5;  // that a value of the first is above one of the second, ties half
-  double p_value = 1;               // two-sided
-};
-// H. B. Mann, D. R. Whitney, "On a test of whether one of two random variables is stochastically larger than the
-// other", Annals of Mathematical Statistics 18 (1947), 50-60. Normal approximation with correction for ties (E. L.
-// Lehmann, "Nonparametrics", 1975, section 1.4) and for continuity. Takes the values in any order; nullopt if one of
-// the two has none.
-std::optional<RankTest> mann_whitney(std::vector<double> window, std::vector<double> baseline);
-
 // The window against the baseline, in the whole or in one step.
 struct Difference {
   std::string step;  // empty: the whole
   Stats window, baseline;
   std::optional<double> median_ratio, p95_ratio;  // window / baseline; absent where the latter is not above 0
-  std::optional<double> probability_slower, p_value;
+  std::optional<double> probability_slower, p_value, effect_size;  // see RankTest
+  // What lies between the two (hodges_lehmann), in the unit of the values; absent where single values were not at hand.
+  std::optional<double> shift;
   Verdict verdict = Verdict::kInsufficientData;
   std::string explanation;  // a sentence with its arithmetic
 };
+// Everything of it that follows from its sides and what was found in their values.
+Difference difference_between(std::string step, Stats window, Stats baseline, const std::optional<RankTest>& test,
+                              std::optional<double> shift, const Measure& measure);
+
+// Seconds for one of what a counter counts, on both sides, and how much there was to count.
+struct PerCounter {
+  std::string counter;
+  std::optional<double> window_median, baseline_median;  // of seconds_per:COUNTER
+  std::optional<double> ratio;                           // of these two
+  std::optional<double> p_value;
+  Verdict verdict = Verdict::kInsufficientData;
+  std::optional<double> counter_ratio;  // of the medians of the counter itself
+};
+// How many of the values a median is of, and the median.
+struct Middle {
+  std::uint64_t count = 0;
+  std::optional<double> median;
+};
+PerCounter per_counter(std::string counter, const Middle& window, const Middle& baseline,
+                       const std::optional<RankTest>& test, std::optional<double> counter_ratio);
 
 struct Comparison {
   Difference total;
   // Steps of runs on either side, where the durations of whole runs are compared: those with the largest difference of
   // time a run first.
   std::vector<Difference> steps;
+  // Where the durations have changed because there was more or less to do: the counter by which they have not.
+  std::optional<PerCounter> normalized;
 };
+// Puts the parts in their order, and names in the explanation of the whole what explains it: the counter, and the step
+// in which most of the time went.
+Comparison concluded(Difference total, std::vector<Difference> steps, const std::vector<PerCounter>& per_counters);
 
-// Only runs that succeeded are compared; others are passed over. Keeps about 40 bytes a run and a step of it.
+// window / baseline; absent where that is no finite number, or the latter is not above 0.
+std::optional<double> ratio_of(std::optional<double> window, std::optional<double> baseline);
+// True where the two differ by at least kChangeMin of the baseline.
+bool changed_enough(double window, double baseline);
+
+// From single runs. Only those that succeeded are compared; others are passed over. Keeps about 40 bytes a run and a
+// step of it, 16 a counter.
 class Comparer {
  public:
   // `step`: compares that one alone. Late is a start delay above `grace`.
@@ -72,9 +97,13 @@ class Comparer {
     Accumulator statistics;
     std::vector<double> values;
   };
+  struct Counted {
+    std::vector<double> counter, seconds_per;
+  };
   struct Side {
     Side(const Measure& measure, const std::string& step, Nanos grace);
     void add(const Run& run);
+    void add_parts(const Run& run);
     // Of one of `steps`, whose runs are all those of the side.
     Sample take(const std::string& name);
 
@@ -83,9 +112,11 @@ class Comparer {
     const Nanos grace;
     Sample whole;
     std::map<std::string, Sample, std::less<>> steps;
+    std::map<std::string, Counted, std::less<>> counters;
   };
   Difference difference(const std::string& step, Sample window, Sample baseline) const;
-  std::vector<Difference> step_differences(const Difference& total);
+  std::vector<Difference> step_differences();
+  std::vector<PerCounter> per_counters();
 
   const Measure measure_;
   Side window_, baseline_;

@@ -120,6 +120,49 @@ void write(const stats::Difference& difference, const Subject& subject, v1::Diff
   const std::string_view verdict = stats::name_of(difference.verdict);
   out.set_verdict(verdict.data(), verdict.size());
   out.set_explanation(readable(difference.explanation));
+  if (known(difference.effect_size)) out.set_effect_size(*difference.effect_size);
+  if (known(difference.shift)) out.set_shift(*difference.shift);
+}
+
+void write(const stats::PerCounter& per, v1::PerCounter& out) {
+  out.set_counter(readable(per.counter));
+  if (known(per.window_median)) out.set_window_median(*per.window_median);
+  if (known(per.baseline_median)) out.set_baseline_median(*per.baseline_median);
+  if (known(per.ratio)) out.set_ratio(*per.ratio);
+  if (known(per.p_value)) out.set_p_value(*per.p_value);
+  if (known(per.counter_ratio)) out.set_counter_ratio(*per.counter_ratio);
+  const std::string_view verdict = stats::name_of(per.verdict);
+  out.set_verdict(verdict.data(), verdict.size());
+}
+
+void write(const stats::PartDifference& part, v1::PartDifference& out) {
+  out.set_name(readable(part.name));
+  if (known(part.value)) out.set_value(*part.value);
+  if (known(part.reference)) out.set_reference(*part.reference);
+  if (known(part.difference)) out.set_difference(*part.difference);
+  if (known(part.ratio)) out.set_ratio(*part.ratio);
+}
+
+void write_alone(const Run& run, v1::RunPage& out) {
+  Interner strings(*out.mutable_strings());
+  write(run, false, strings, out);
+}
+
+void write(const stats::ChangePoint& change, v1::ChangePoint& out) {
+  out.set_at_ns(change.at);
+  out.set_median_before(change.median_before);
+  out.set_median_after(change.median_after);
+  if (known(change.ratio)) out.set_ratio(*change.ratio);
+  out.set_p_value(change.p_value);
+  out.set_runs_before(change.runs_before);
+  out.set_runs_after(change.runs_after);
+  for (const std::string& version : change.versions_before) out.add_versions_before(readable(version));
+  for (const std::string& version : change.versions_after) out.add_versions_after(readable(version));
+  for (const std::string& build : change.build_ids_before) out.add_build_ids_before(readable(build));
+  for (const std::string& build : change.build_ids_after) out.add_build_ids_after(readable(build));
+  const std::string_view verdict = stats::name_of(change.verdict);
+  out.set_verdict(verdict.data(), verdict.size());
+  out.set_explanation(readable(change.explanation));
 }
 
 }  // namespace
@@ -189,6 +232,35 @@ std::string encode_comparison(const stats::Comparison& comparison, const Subject
   return encoded<v1::Comparison>([&](v1::Comparison& out) {
     write(comparison.total, subject, *out.mutable_total());
     for (const stats::Difference& step : comparison.steps) write(step, subject, *out.add_steps());
+    if (comparison.normalized) write(*comparison.normalized, *out.mutable_normalized());
+  });
+}
+
+std::string encode_run_comparison(const stats::RunComparison& comparison) {
+  return encoded<v1::RunComparison>([&](v1::RunComparison& out) {
+    write_alone(comparison.run, *out.mutable_run());
+    if (comparison.to) write_alone(*comparison.to, *out.mutable_to());
+    if (comparison.baseline) {
+      write(*comparison.baseline, {comparison.run.job, "duration", {}}, *out.mutable_baseline());
+    }
+    if (known(comparison.percentile_rank)) out.set_percentile_rank(*comparison.percentile_rank);
+    write(comparison.total, *out.mutable_total());
+    for (const stats::PartDifference& part : comparison.steps) write(part, *out.add_steps());
+    for (const stats::PartDifference& part : comparison.counters) write(part, *out.add_counters());
+    for (const stats::PartDifference& part : comparison.resources) write(part, *out.add_resources());
+    const std::string_view verdict = stats::name_of(comparison.verdict);
+    out.set_verdict(verdict.data(), verdict.size());
+    out.set_explanation(readable(comparison.explanation));
+  });
+}
+
+std::string encode_changes(const stats::ChangePoints& found, const Subject& subject) {
+  return encoded<v1::ChangePoints>([&](v1::ChangePoints& out) {
+    out.set_job(readable(subject.job));
+    out.set_measure(readable(subject.measure));
+    out.set_step(readable(subject.step));
+    out.set_points(found.points);
+    for (const stats::ChangePoint& change : found.changes) write(change, *out.add_changes());
   });
 }
 

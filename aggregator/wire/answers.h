@@ -12,9 +12,11 @@
 
 #include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
+#include "aggregator/stats/change_points.h"
 #include "aggregator/stats/compare.h"
 #include "aggregator/stats/history.h"
 #include "aggregator/stats/profile.h"
+#include "aggregator/stats/run_compare.h"
 #include "aggregator/stats/stats.h"
 #include "aggregator/stats/top.h"
 
@@ -40,6 +42,8 @@ std::string encode_profile(const stats::Profile& profile, const stats::Subject& 
 // `by` as asked for.
 std::string encode_top(const stats::Top& top, std::string_view by);
 std::string encode_comparison(const stats::Comparison& comparison, const stats::Subject& subject);
+std::string encode_run_comparison(const stats::RunComparison& comparison);
+std::string encode_changes(const stats::ChangePoints& found, const stats::Subject& subject);
 std::string encode_problem(int status, std::string_view title, std::string_view detail, std::string_view field);
 
 }  // namespace kleptometrics::aggregator::wire

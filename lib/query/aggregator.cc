@@ -184,6 +184,22 @@ Result<Comparison> Aggregator::compare(std::string_view job, const CompareQuesti
   return ask_of_job<v1::Comparison, Comparison>({endpoint_, options_}, job, "compare", [&](Target& target) {
     target.add("measure", question.measure).add("step", question.step).add(question.filter);
     target.add("baseline_since", question.baseline_since).add("baseline_until", question.baseline_until);
+    target.add("baseline_version", question.baseline_version).add("baseline_build_id", question.baseline_build_id);
+  });
+}
+
+Result<Changes> Aggregator::changes(std::string_view job, const ChangesQuestion& question) const noexcept {
+  return ask_of_job<v1::ChangePoints, Changes>({endpoint_, options_}, job, "changes", [&](Target& target) {
+    target.add("measure", question.measure).add("step", question.step).add(question.filter);
+  });
+}
+
+Result<RunComparison> Aggregator::run_compare(std::string_view id, std::string_view to) const noexcept {
+  return answer_to<RunComparison>([&]() -> Result<RunComparison> {
+    if (no_segment(id)) return bad_name("id");
+    Target target("runs");
+    target.segment(id).segment("compare").add("to", to);
+    return ask<v1::RunComparison, RunComparison>({endpoint_, options_}, target.text());
   });
 }
 

@@ -197,9 +197,56 @@ bool read_difference(const v1::Difference& in, Difference* out) {
   if (in.has_p95_ratio()) out->p95_ratio = in.p95_ratio();
   if (in.has_probability_slower()) out->probability_slower = in.probability_slower();
   if (in.has_p_value()) out->p_value = in.p_value();
+  if (in.has_effect_size()) out->effect_size = in.effect_size();
+  if (in.has_shift()) out->shift = in.shift();
   out->verdict = in.verdict();
   out->explanation = in.explanation();
   return read(in.window(), &out->window) && read(in.baseline(), &out->baseline);
+}
+
+PerCounter per_counter(const v1::PerCounter& in) {
+  PerCounter out;
+  out.counter = in.counter();
+  if (in.has_window_median()) out.window_median = in.window_median();
+  if (in.has_baseline_median()) out.baseline_median = in.baseline_median();
+  if (in.has_ratio()) out.ratio = in.ratio();
+  if (in.has_p_value()) out.p_value = in.p_value();
+  if (in.has_counter_ratio()) out.counter_ratio = in.counter_ratio();
+  out.verdict = in.verdict();
+  return out;
+}
+
+PartDifference part(const v1::PartDifference& in) {
+  PartDifference out;
+  out.name = in.name();
+  if (in.has_value()) out.value = in.value();
+  if (in.has_reference()) out.reference = in.reference();
+  if (in.has_difference()) out.difference = in.difference();
+  if (in.has_ratio()) out.ratio = in.ratio();
+  return out;
+}
+
+template <typename Texts>
+std::vector<std::string> texts(const Texts& in) {
+  return {in.begin(), in.end()};
+}
+
+ChangePoint change(const v1::ChangePoint& in) {
+  ChangePoint out;
+  out.at = instant(in.at_ns());
+  out.median_before = in.median_before();
+  out.median_after = in.median_after();
+  if (in.has_ratio()) out.ratio = in.ratio();
+  out.p_value = in.p_value();
+  out.runs_before = in.runs_before();
+  out.runs_after = in.runs_after();
+  out.versions_before = texts(in.versions_before());
+  out.versions_after = texts(in.versions_after());
+  out.build_ids_before = texts(in.build_ids_before());
+  out.build_ids_after = texts(in.build_ids_after());
+  out.verdict = in.verdict();
+  out.explanation = in.explanation();
+  return out;
 }
 
 }  // namespace
@@ -294,7 +341,30 @@ bool read(const v1::Comparison& in, Comparison* out) {
   for (const v1::Difference& step : in.steps()) {
     if (!read_difference(step, &out->steps.emplace_back())) return false;
   }
+  if (in.has_normalized()) out->normalized = per_counter(in.normalized());
   return in.has_total() && read_difference(in.total(), &out->total);
+}
+
+bool read(const v1::RunComparison& in, RunComparison* out) {
+  if (in.has_percentile_rank()) out->percentile_rank = in.percentile_rank();
+  out->total = part(in.total());
+  for (const v1::PartDifference& each : in.steps()) out->steps.push_back(part(each));
+  for (const v1::PartDifference& each : in.counters()) out->counters.push_back(part(each));
+  for (const v1::PartDifference& each : in.resources()) out->resources.push_back(part(each));
+  out->verdict = in.verdict();
+  out->explanation = in.explanation();
+  if (in.has_to() && !read(in.to(), &out->to.emplace())) return false;
+  if (in.has_baseline() && !read(in.baseline(), &out->baseline.emplace())) return false;
+  return read(in.run(), &out->run);
+}
+
+bool read(const v1::ChangePoints& in, Changes* out) {
+  out->job = in.job();
+  out->measure = in.measure();
+  out->step = in.step();
+  out->points = in.points();
+  for (const v1::ChangePoint& each : in.changes()) out->changes.push_back(change(each));
+  return !in.job().empty();
 }
 
 bool read(const v1::Problem& in, Error* out) {
@@ -318,6 +388,8 @@ template bool read_body<v1::History>(const std::string&, History*);
 template bool read_body<v1::Profile>(const std::string&, Profile*);
 template bool read_body<v1::Top>(const std::string&, Top*);
 template bool read_body<v1::Comparison>(const std::string&, Comparison*);
+template bool read_body<v1::RunComparison>(const std::string&, RunComparison*);
+template bool read_body<v1::ChangePoints>(const std::string&, Changes*);
 template bool read_body<v1::Problem>(const std::string&, Error*);
 
 }  // namespace kleptometrics::query

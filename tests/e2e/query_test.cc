@@ -170,6 +170,25 @@ TEST_CASE("history and comparisons come as structs") {
   check_same(comparison->total.baseline, same.at("baseline"));
   REQUIRE(comparison->steps.size() == 1);
   CHECK(comparison->steps[0].step == "load");
+  CHECK(comparison->total.effect_size == same.at("effect_size").get<double>());
+
+  const auto newest = aggregator.runs()->runs.at(1);
+  const auto of_run = aggregator.run_compare(newest.id);
+  REQUIRE(of_run);
+  const Json same_run = daemon.json("/api/v1/runs/" + newest.id + "/compare");
+  CHECK(of_run->run.id == newest.id);
+  CHECK(of_run->percentile_rank == same_run.at("percentile_rank").get<double>());
+  CHECK(of_run->explanation == same_run.at("explanation"));
+  check_same(*of_run->baseline, same_run.at("baseline"));
+  CHECK(aggregator.run_compare(newest.id, newest.id).error().field == "to");
+
+  const auto found = aggregator.changes("nightly");
+  REQUIRE(found);
+  const Json same_changes = daemon.json(kNightly + std::string("/changes"));
+  CHECK(found->points == same_changes.at("points"));
+  REQUIRE(found->changes.size() == same_changes.at("changes").size());
+  REQUIRE_FALSE(found->changes.empty());
+  CHECK(found->changes[0].explanation == same_changes.at("changes")[0].at("explanation"));
 }
 
 TEST_CASE("the top of all jobs comes in its order, and a job with what it is meant to be") {

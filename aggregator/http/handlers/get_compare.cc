@@ -15,6 +15,8 @@ Response get_compare(const Request& request, query::Query& query, const Clock& c
   parameters.select_runs(question.filter);
   question.baseline_since = parameters.instant("baseline_since");
   question.baseline_until = parameters.instant("baseline_until");
+  question.baseline_version = parameters.text("baseline_version").value_or("");
+  question.baseline_build_id = parameters.text("baseline_build_id").value_or("");
   const Measured measured = measured_by(parameters);
   question.measure = measured.measure;
   question.step = measured.step;

@@ -51,9 +51,15 @@ Response get_profile(const Request& request, query::Query& query, const Clock& c
 // GET /api/v1/top (`by`, `since`, `until`, `limit`).
 Response get_top(const Request& request, query::Query& query, const Clock& clock);
 
-// GET /api/v1/jobs/{job}/compare (`since`, `until`, `baseline_since`, `baseline_until`, `measure`, `step`, and what
-// else selects runs, of both sides).
+// GET /api/v1/jobs/{job}/compare (`since`, `until`, `baseline_since`, `baseline_until`, `baseline_version`,
+// `baseline_build_id`, `measure`, `step`, and what else selects runs, of both sides).
 Response get_compare(const Request& request, query::Query& query, const Clock& clock);
+
+// GET /api/v1/runs/{id}/compare (`to`: another run of the job; else its baseline). 409 for a run that has not ended.
+Response get_run_compare(const Request& request, query::Query& query);
+
+// GET /api/v1/jobs/{job}/changes (`measure`, `step`, and what selects runs).
+Response get_changes(const Request& request, query::Query& query, const Clock& clock);
 
 // GET /-/healthy: 503 after an error that the process cannot outlive. GET /-/ready: 503 also while the store
 // cannot commit.

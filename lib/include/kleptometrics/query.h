@@ -225,12 +225,64 @@ struct Difference {
   std::optional<double> probability_slower;       // that a run of the window took longer than one of the baseline
   std::optional<double> p_value;                  // two-sided, of the Mann-Whitney U test
   std::string verdict;                            // slower, faster, unchanged or insufficient_data
+  std::optional<double> effect_size;              // Cliff's delta, -1 to 1: 2 * probability_slower - 1
+  std::optional<double> shift;                    // the Hodges-Lehmann estimate of what lies between the two
   std::string explanation;                        // a sentence with its arithmetic
+};
+
+// Seconds for one of what a counter counts.
+struct PerCounter {
+  std::string counter;
+  std::optional<double> window_median, baseline_median;
+  std::optional<double> ratio;          // of these two
+  std::optional<double> p_value;        // as in Difference
+  std::string verdict;                  // likewise
+  std::optional<double> counter_ratio;  // of the medians of the counter itself
 };
 
 struct Comparison {
   Difference total;
-  std::vector<Difference> steps;  // largest difference of total time first
+  std::vector<Difference> steps;         // largest difference of total time first
+  std::optional<PerCounter> normalized;  // where there was only more or less to do: the counter that says so
+};
+
+// One value of a run against that of another run, or against the median of a baseline. Times in seconds.
+struct PartDifference {
+  std::string name;                        // of the step, counter or resource; empty: the whole run
+  std::optional<double> value, reference;  // of a step: empty where it did not run
+  std::optional<double> difference;        // value - reference
+  std::optional<double> ratio;             // value / reference
+};
+
+struct RunComparison {
+  Run run;                                // without its steps, as is the other
+  std::optional<Run> to;                  // the run that was asked for
+  std::optional<Stats> baseline;          // else the durations of the 200 succeeded runs before it
+  std::optional<double> percentile_rank;  // share of the baseline's runs that took less time, 0 to 1
+  PartDifference total;
+  std::vector<PartDifference> steps, counters;  // largest difference first
+  std::vector<PartDifference> resources;        // cpu_seconds, max_rss_bytes, read_bytes, write_bytes
+  std::string verdict;                          // as in Difference
+  std::string explanation;
+};
+
+// A point at which the level of a job changed.
+struct ChangePoint {
+  WallTime at;  // start of the first run at the new level
+  double median_before = 0, median_after = 0;
+  std::optional<double> ratio;                                 // after / before
+  double p_value = 1;                                          // corrected for the place having been looked for
+  std::uint64_t runs_before = 0, runs_after = 0;               // from the change before, to the change after
+  std::vector<std::string> versions_before, versions_after;    // of the last runs before and the first after; sorted
+  std::vector<std::string> build_ids_before, build_ids_after;  // likewise
+  std::string verdict;                                         // slower or faster
+  std::string explanation;
+};
+
+struct Changes {
+  std::string job, measure, step;    // as asked for
+  std::uint64_t points = 0;          // that were looked at
+  std::vector<ChangePoint> changes;  // in order of time
 };
 
 // ---- Questions: plain structs with defaults; set what matters.
@@ -303,7 +355,15 @@ struct TopQuestion {
 struct CompareQuestion {
   std::string measure, step;  // as in StatsQuestion
   std::optional<WallTime> baseline_since, baseline_until;
+  // The baseline is of these, in place of the filter's. Where both name one, neither side needs to end before the
+  // other.
+  std::string baseline_version, baseline_build_id;
   Filter filter;  // of both sides, but for since and until
+};
+
+struct ChangesQuestion {
+  std::string measure, step;  // as in StatsQuestion
+  Filter filter;
 };
 
 // ---- The aggregator
@@ -339,6 +399,11 @@ class Aggregator {
   // Of all jobs: those with the highest values. Jobs without a value are left out.
   Result<Top> top(const TopQuestion& question = {}) const noexcept;
   Result<Comparison> compare(std::string_view job, const CompareQuestion& question = {}) const noexcept;
+  // Since when the runs that succeeded take longer, or less long.
+  Result<Changes> changes(std::string_view job, const ChangesQuestion& question = {}) const noexcept;
+  // One run, by its UUID in text, against another of its job, or if `to` is empty against those before it. 404 if one
+  // is unknown, 409 if one has not ended, 400 if they are of different jobs.
+  Result<RunComparison> run_compare(std::string_view id, std::string_view to = {}) const noexcept;
 
   // As given or found; empty if there was no memory to find it.
   const std::string& endpoint() const noexcept { return endpoint_; }

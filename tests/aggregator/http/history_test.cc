@@ -97,8 +97,12 @@ TEST_CASE("a comparison shows both sides, the test, and what it concludes") {
   CHECK(at(comparison, "/p95_ratio") == "2.25");
   CHECK(at(comparison, "/probability_slower") == "1");
   CHECK(std::stod(at(comparison, "/p_value")) < 1e-6);
+  CHECK(at(comparison, "/effect_size") == "1");
+  CHECK(at(comparison, "/shift") == "50");
+  CHECK(at(comparison, "/normalized") == "absent");
   CHECK(at(comparison, "/verdict") == "slower");
-  CHECK(at(comparison, "/explanation") == "median 90.0 s against 40.0 s over 10 runs, +125 %, p < 0.0001: slower");
+  CHECK(at(comparison, "/explanation") ==
+        "median 90.0 s against 40.0 s over 10 runs, +125 %, p < 0.0001: slower; 50 of the 50 s more in `load`");
   REQUIRE(size_at(comparison, "/steps") == 2);
   CHECK(at(comparison, "/steps/0/step") == "load");
   CHECK(at(comparison, "/steps/0/window/median") == "70");
@@ -112,6 +116,40 @@ TEST_CASE("a comparison shows both sides, the test, and what it concludes") {
   CHECK(at(api.get(kCompare + "?baseline_since=2023-11-05T00:00:00Z&baseline_until=2023-11-06T00:00:00Z"),
            "/verdict") == "slower");
   CHECK(at(api.get(kCompare + "?version=9"), "/verdict") == "insufficient_data");
+}
+
+TEST_CASE("a comparison says where there was only more to do") {
+  const ApiFixture api;
+  for (int i = 0; i < 60; ++i) {
+    const int rows = (i < 30 ? 1000 : 2000) + i;
+    record(api, "2023-11-0" + std::to_string(i < 30 ? 1 : 2) + "T00:00:" + std::to_string(10 + i % 30) + "Z",
+           rows / 10 + i % 3, R"(,"counters":{"rows":)" + std::to_string(rows) + "}");
+  }
+  const Response comparison = api.get(kCompare);
+  CHECK(at(comparison, "/verdict") == "slower");
+  CHECK(at(comparison, "/normalized/counter") == "rows");
+  CHECK(at(comparison, "/normalized/verdict") == "unchanged");
+  CHECK(std::stod(at(comparison, "/normalized/counter_ratio")) > 1.9);
+  CHECK(std::stod(at(comparison, "/normalized/ratio")) > 0.95);
+  CHECK(at(comparison, "/normalized/window_median") != "absent");
+  CHECK(at(comparison, "/normalized/baseline_median") != "absent");
+  CHECK(at(comparison, "/normalized/p_value") != "absent");
+  CHECK(at(comparison, "/explanation").find("per `rows` it is unchanged: 2.0 times as many") != std::string::npos);
+}
+
+TEST_CASE("versions and builds are compared with each other") {
+  const ApiFixture api;
+  for (int i = 0; i < 40; ++i) {
+    record(api, "2023-11-01T00:00:" + std::to_string(10 + i) + "Z", i % 2 == 0 ? 90 : 40,
+           std::string(R"(,"version":")") + (i % 2 == 0 ? "2.0" : "1.9") + R"(","build_id":")" +
+               (i % 2 == 0 ? "7f3c" : "7f3b") + "\"");
+  }
+  CHECK(at(api.get(kCompare + "?version=2.0&baseline_version=1.9"), "/verdict") == "slower");
+  CHECK(at(api.get(kCompare + "?version=1.9&baseline_version=2.0"), "/verdict") == "faster");
+  CHECK(at(api.get(kCompare + "?build_id=7f3c&baseline_build_id=7f3b"), "/median_ratio") == "2.25");
+  CHECK(blame(api.get(kCompare + "?version=2.0&baseline_version=2.0")) == "400 baseline_version");
+  CHECK(blame(api.get(kCompare + "?build_id=7f3c&baseline_build_id=7f3c")) == "400 baseline_build_id");
+  CHECK(blame(api.get(kCompare + "?baseline_version=")) == "400 baseline_version");
 }
 
 TEST_CASE("what a comparison does not understand is refused") {

@@ -109,6 +109,8 @@ Json told(const v1::Difference& difference) {
                {"p95_ratio", number(difference.has_p95_ratio(), difference.p95_ratio())},
                {"probability_slower", number(difference.has_probability_slower(), difference.probability_slower())},
                {"p_value", number(difference.has_p_value(), difference.p_value())},
+               {"effect_size", number(difference.has_effect_size(), difference.effect_size())},
+               {"shift", number(difference.has_shift(), difference.shift())},
                {"verdict", difference.verdict()},
                {"explanation", difference.explanation()}};
   if (!difference.step().empty()) json["step"] = difference.step();
@@ -217,13 +219,110 @@ TEST_CASE("a comparison is the same in both forms") {
   for (const char* query : {"", "?step=load", "?measure=counter:rows", "?host=nobody"}) {
     INFO(query);
     const Both<v1::Comparison> both(api, std::string("/api/v1/jobs/nightly/compare") + query);
-    Json expected = without(both.json, {"job", "measure", "steps"});
+    Json expected = without(both.json, {"job", "measure", "steps", "normalized"});
     CHECK(told(both.message.total()) == expected);
+    CHECK(both.message.has_normalized() == both.json.contains("normalized"));
     REQUIRE(static_cast<std::size_t>(both.message.steps_size()) == both.json.at("steps").size());
     for (int i = 0; i < both.message.steps_size(); ++i)
       CHECK(told(both.message.steps(i)) == both.json.at("steps")[static_cast<std::size_t>(i)]);
   }
   CHECK(Both<v1::Comparison>(api, "/api/v1/jobs/nightly/compare").message.total().verdict() == "slower");
+}
+
+Json told(const v1::PerCounter& per) {
+  return {{"counter", per.counter()},
+          {"window_median", per.window_median()},
+          {"baseline_median", per.baseline_median()},
+          {"ratio", per.ratio()},
+          {"p_value", per.p_value()},
+          {"counter_ratio", per.counter_ratio()},
+          {"verdict", per.verdict()}};
+}
+
+TEST_CASE("what explains a comparison is the same in both forms") {
+  const ApiFixture api;
+  for (int i = 0; i < 60; ++i) {
+    const int rows = (i < 30 ? 1000 : 2000) + i;
+    api.post("/api/v1/jobs/nightly/runs", R"({"state":"succeeded","started_at":")" +
+                                              instant_text(api.clock.now().wall - (100 - i) * 3600 * kNanosPerSecond) +
+                                              R"(","duration_seconds":)" + std::to_string(rows / 10 + i % 3) +
+                                              R"(,"counters":{"rows":)" + std::to_string(rows) + "}}");
+  }
+  const Both<v1::Comparison> both(api, "/api/v1/jobs/nightly/compare");
+  REQUIRE(both.message.has_normalized());
+  CHECK(told(both.message.normalized()) == both.json.at("normalized"));
+}
+
+Json told(const v1::PartDifference& part, const char* kind) {
+  Json json = {{"value", number(part.has_value(), part.value())},
+               {"reference", number(part.has_reference(), part.reference())},
+               {"difference", number(part.has_difference(), part.difference())},
+               {"ratio", number(part.has_ratio(), part.ratio())}};
+  if (kind != nullptr) json[kind] = part.name();
+  for (auto field = json.begin(); field != json.end();) field = field->is_null() ? json.erase(field) : std::next(field);
+  return json;
+}
+
+template <typename Parts>
+Json told_all(const Parts& parts, const char* kind) {
+  Json list = Json::array();
+  for (const auto& part : parts) list.push_back(told(part, kind));
+  return list;
+}
+
+TEST_CASE("a comparison of a run is the same in both forms") {
+  const Nights api;
+  const Json runs = Both<v1::RunPage>(api, "/api/v1/runs?state=succeeded").json.at("runs");
+  const std::string id = runs.at(0).at("id");
+  const std::string to = runs.at(1).at("id");
+  for (const std::string& query : {std::string(), "?to=" + to}) {
+    const Both<v1::RunComparison> both(api, "/api/v1/runs/" + id + "/compare" + query);
+    const v1::RunComparison& message = both.message;
+    CHECK(Uuid::from_bytes(message.run().runs(0).id())->text() == id);
+    CHECK(message.run().runs(0).steps_size() == 0);
+    CHECK(message.has_to() == both.json.contains("to"));
+    CHECK(message.has_baseline() == both.json.contains("baseline"));
+    if (message.has_to()) CHECK(Uuid::from_bytes(message.to().runs(0).id())->text() == to);
+    if (message.has_baseline()) {
+      CHECK(told(message.baseline()) == without(both.json.at("baseline"), {"runs"}));
+      CHECK(message.percentile_rank() == both.json.at("percentile_rank").get<double>());
+    }
+    CHECK(told(message.total(), nullptr) == both.json.at("total"));
+    CHECK(told_all(message.steps(), "step") == both.json.at("steps"));
+    CHECK(told_all(message.counters(), "counter") == both.json.at("counters"));
+    CHECK(told_all(message.resources(), "resource") == both.json.at("resources"));
+    CHECK(message.verdict() == both.json.at("verdict"));
+    CHECK(message.explanation() == both.json.at("explanation"));
+  }
+}
+
+Json told(const v1::ChangePoint& change) {
+  const auto list = [](const auto& texts) { return Json(std::vector<std::string>(texts.begin(), texts.end())); };
+  return {{"at", instant_text(change.at_ns())},
+          {"median_before", change.median_before()},
+          {"median_after", change.median_after()},
+          {"ratio", change.ratio()},
+          {"p_value", change.p_value()},
+          {"runs_before", change.runs_before()},
+          {"runs_after", change.runs_after()},
+          {"versions_before", list(change.versions_before())},
+          {"versions_after", list(change.versions_after())},
+          {"build_ids_before", list(change.build_ids_before())},
+          {"build_ids_after", list(change.build_ids_after())},
+          {"verdict", change.verdict()},
+          {"explanation", change.explanation()}};
+}
+
+TEST_CASE("changes are the same in both forms") {
+  const Nights api;
+  const Both<v1::ChangePoints> both(api, "/api/v1/jobs/nightly/changes?step=load");
+  CHECK(both.message.job() == "nightly");
+  CHECK(both.message.measure() == "duration");
+  CHECK(both.message.step() == "load");
+  CHECK(both.message.points() == both.json.at("points"));
+  REQUIRE(both.message.changes_size() == 1);
+  REQUIRE(both.json.at("changes").size() == 1);
+  CHECK(told(both.message.changes(0)) == both.json.at("changes")[0]);
 }
 
 // What a run is told by: enough to see that the strings are those of its own indexes.

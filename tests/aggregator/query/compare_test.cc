@@ -119,6 +119,66 @@ TEST_CASE("runs that did not succeed, and those of other filters, are on neither
   CHECK(absl::IsUnavailable(kept.query.compare(of_job()).status()));
 }
 
+// 60 runs of version 1, then 60 of version 2, the last 20 of 1 again: rolled back. Builds a, b, a.
+struct Versions : Kept {
+  Versions() : Kept(0) {
+    for (int i = 1; i <= 140; ++i) {
+      Run run = finished(started("job", static_cast<std::uint32_t>(i), kStart + seconds(i)), seconds(i));
+      const bool second = i > 60 && i <= 120;
+      run.version = second ? "2" : "1";
+      run.build_id = second ? "b" : "a";
+      REQUIRE(store.commit({run}, 0).ok());
+    }
+  }
+};
+
+TEST_CASE("one version is compared with another, whichever came first") {
+  Versions kept;
+  CompareRequest request = of_job();
+  request.filter.version = "2";
+  request.baseline_version = "1";
+  CHECK(sides(kept.compare(request)) == "91 to 120 against 1 to 140");
+  request.filter.version = "1";
+  request.baseline_version = "2";
+  CHECK(sides(kept.compare(request)) == "51 to 140 against 61 to 120");
+  request.filter.since = at(121);
+  CHECK(sides(kept.compare(request)) == "121 to 140 against 61 to 120");
+  request.filter.since.reset();
+  request.baseline_until = at(100);
+  CHECK(sides(kept.compare(request)) == "51 to 140 against 61 to 99");
+  CompareRequest builds = of_job();
+  builds.filter.build_id = "a";
+  builds.baseline_build_id = "b";
+  CHECK(sides(kept.compare(builds)) == "51 to 140 against 61 to 120");
+}
+
+TEST_CASE("what is newest is compared with a version before it, and no run is on both sides") {
+  Versions kept;
+  CompareRequest request = of_job();
+  request.baseline_version = "1";
+  CHECK(sides(kept.compare(request)) == "111 to 140 against 1 to 60");
+  request.baseline_version = "2";
+  CHECK(sides(kept.compare(request)) == "111 to 140 against 61 to 110");
+}
+
+TEST_CASE("a baseline of the same version or build is refused") {
+  CompareRequest request = of_job();
+  request.filter.version = request.baseline_version = "2";
+  CHECK(overlap(request)->field == "baseline_version");
+  request.baseline_build_id = "b";
+  CHECK_FALSE(overlap(request));
+  CompareRequest builds = of_job();
+  builds.filter.build_id = builds.baseline_build_id = "b";
+  CHECK(overlap(builds)->field == "baseline_build_id");
+  builds.filter.build_id = "a";
+  CHECK_FALSE(overlap(builds));
+  builds.filter.since = at(1);
+  builds.baseline_until = at(9);
+  CHECK_FALSE(overlap(builds));  // builds keep them apart, not the time
+  builds.filter.build_id.clear();
+  CHECK(overlap(builds)->field == "baseline_until");
+}
+
 // The parameter at fault of a window and a baseline, each from and to.
 Field fault(std::optional<int> since, std::optional<int> until, std::optional<int> from, std::optional<int> to) {
   const auto instant = [](std::optional<int> number) {

@@ -27,5 +27,36 @@ TEST_CASE("what is no time has its own unit or none") {
   CHECK(text(0.002, "seconds_per:rows") == "2.00 ms");
 }
 
+TEST_CASE("the part that explains most of a difference is named in its unit") {
+  CHECK(part_text({{"load", 60}, {"merge", 2280}}, 2460) == "38 of the 41 min more in `merge`");
+  CHECK(part_text({{"load", -1.5}, {"merge", -3}}, -5) == "3.0 of the 5.0 s less in `merge`");
+  CHECK(part_text({{"a", 1}, {"b", 1}}, 4).empty());
+  CHECK(part_text({{"a", -4}}, 4).empty());
+  CHECK(part_text({}, 4).empty());
+  CHECK(part_text({{"a", 4}}, 0).empty());
+}
+
+TEST_CASE("within a part the deepest that explains half of the whole is named") {
+  CHECK(part_text({{"a", 9}, {"a/b", 8}, {"a/b/c", 5}, {"a/d", 1}}, 10) == "5.0 of the 10 s more in `a/b/c`");
+  CHECK(part_text({{"a", 9}, {"a/b", 4.9}, {"a/d", 4.1}}, 10) == "9.0 of the 10 s more in `a`");
+  CHECK(part_text({{"a", 9}, {"ab", 8}}, 10) == "9.0 of the 10 s more in `a`");
+  CHECK(part_text({{"a/b", 9}, {"a", 9}}, 10) == "9.0 of the 10 s more in `a/b`");
+}
+
+TEST_CASE("a part that makes up for another is told by itself") {
+  CHECK(part_text({{"merge", 60}, {"load", -20}}, 40) == "60 s more in `merge`");
+}
+
+TEST_CASE("a counter that explains a change says how many times as many there were") {
+  PerCounter per;
+  per.counter = "records";
+  per.counter_ratio = 2.1;
+  CHECK(normalized_text(per) == "per `records` it is unchanged: 2.1 times as many");
+  per.counter_ratio = 1.25;
+  CHECK(normalized_text(per) == "per `records` it is unchanged: 1.25 times as many");
+  per.counter_ratio = 30;
+  CHECK(normalized_text(per) == "per `records` it is unchanged: 30 times as many");
+}
+
 }  // namespace
 }  // namespace kleptometrics::aggregator::stats

@@ -68,6 +68,45 @@ TEST_CASE("what is unknown is absent, and zero is not") {
   CHECK_FALSE(out.has_high());
 }
 
+TEST_CASE("of a comparison of runs only what was compared is there, each without its steps") {
+  stats::RunComparison comparison;
+  comparison.run = full_run();
+  comparison.total.value = 3;
+  comparison.verdict = stats::Verdict::kFaster;
+  comparison.explanation = "faster";
+  auto out = parsed<v1::RunComparison>(encode_run_comparison(comparison));
+  CHECK(out.run().runs(0).steps_size() == 0);
+  CHECK_FALSE(out.has_to());
+  CHECK_FALSE(out.has_baseline());
+  CHECK_FALSE(out.has_percentile_rank());
+  CHECK(out.total().value() == 3);
+  CHECK_FALSE(out.total().has_reference());
+  CHECK(out.verdict() == "faster");
+  comparison.to = full_run();
+  comparison.baseline.emplace();
+  out = parsed<v1::RunComparison>(encode_run_comparison(comparison));
+  CHECK(out.to().runs_size() == 1);
+  CHECK(out.baseline().job() == full_run().job);
+}
+
+TEST_CASE("change points repeat what they are about, and come in their order") {
+  stats::ChangePoints found;
+  found.points = 7;
+  found.changes.resize(2);
+  found.changes[0].at = 5;
+  found.changes[0].versions_after = {"a", "b\xff"};
+  found.changes[1].ratio = 2;
+  const auto out = parsed<v1::ChangePoints>(encode_changes(found, {"nightly", "duration", "load"}));
+  CHECK(out.job() == "nightly");
+  CHECK(out.step() == "load");
+  CHECK(out.points() == 7);
+  REQUIRE(out.changes_size() == 2);
+  CHECK(out.changes(0).at_ns() == 5);
+  CHECK_FALSE(out.changes(0).has_ratio());
+  CHECK(out.changes(0).versions_after(1) == "b?");
+  CHECK(out.changes(1).ratio() == 2);
+}
+
 TEST_CASE("texts of whoever asks become readable") {
   const auto out = parsed<v1::Stats>(encode_stats({}, {"größe", "counter:\xc3\x28", "\xff"}));
   CHECK(out.job() == "größe");

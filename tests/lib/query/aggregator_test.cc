@@ -88,6 +88,23 @@ TEST_CASE("Whatever is asked for stands in the target, encoded") {
   compare.baseline_since = WallTime();
   (void)aggregator.compare("j", compare);
   CHECK(first_line(peer.asked()) == "GET /api/v1/jobs/j/compare?baseline_since=1970-01-01T00:00:00Z HTTP/1.1");
+  CompareQuestion versions;
+  versions.filter.version = "2";
+  versions.baseline_version = "1";
+  versions.baseline_build_id = "7f3b";
+  (void)aggregator.compare("j", versions);
+  CHECK(first_line(peer.asked()) ==
+        "GET /api/v1/jobs/j/compare?version=2&baseline_version=1&baseline_build_id=7f3b HTTP/1.1");
+  ChangesQuestion changes;
+  changes.measure = "cpu";
+  changes.filter.host = "h";
+  (void)aggregator.changes("j", changes);
+  CHECK(first_line(peer.asked()) == "GET /api/v1/jobs/j/changes?measure=cpu&host=h HTTP/1.1");
+  (void)aggregator.run_compare("x", "y z");
+  CHECK(first_line(peer.asked()) == "GET /api/v1/runs/x/compare?to=y%20z HTTP/1.1");
+  (void)aggregator.run_compare("x");
+  CHECK(first_line(peer.asked()) == "GET /api/v1/runs/x/compare HTTP/1.1");
+  CHECK(aggregator.run_compare("x/y").error().field == "id");
   ProfileQuestion profile;
   profile.timezone = "Europe/Berlin";
   profile.of.filter.host = "h";
@@ -275,6 +292,109 @@ TEST_CASE("A profile comes with its cells, its peak and its low") {
   CHECK(told->until == WallTime(std::chrono::seconds(7)));
   profile.mutable_cells(0)->clear_weekday();
   CHECK_FALSE(ask());
+}
+
+TEST_CASE("A comparison of a run comes with its parts") {
+  v1::RunComparison comparison;
+  const auto ask = [&comparison] {
+    const Peer peer(http(200, comparison.SerializeAsString()));
+    return Aggregator(peer.endpoint()).run_compare("x");
+  };
+  CHECK_FALSE(ask());  // no run
+  v1::RunPage& page = *comparison.mutable_run();
+  page.add_strings("");
+  page.add_runs()->set_id(std::string(16, 'i'));
+  page.mutable_runs(0)->set_state(v1::STATE_SUCCEEDED);
+  comparison.mutable_baseline()->set_count(200);
+  comparison.set_percentile_rank(0.985);
+  comparison.mutable_total()->set_value(2);
+  comparison.add_steps()->set_name("merge");
+  comparison.mutable_steps(0)->set_difference(-1);
+  comparison.add_counters()->set_ratio(3);
+  comparison.add_resources()->set_reference(4);
+  comparison.set_verdict("slower");
+  comparison.set_explanation("why");
+  const auto told = ask();
+  REQUIRE(told);
+  CHECK_FALSE(told->run.id.empty());
+  CHECK_FALSE(told->to);
+  CHECK(told->baseline->count == 200);
+  CHECK(told->percentile_rank == 0.985);
+  CHECK(told->total.value == 2.0);
+  CHECK_FALSE(told->total.reference);
+  CHECK(told->steps.at(0).name == "merge");
+  CHECK(told->steps.at(0).difference == -1.0);
+  CHECK(told->counters.at(0).ratio == 3.0);
+  CHECK(told->resources.at(0).reference == 4.0);
+  CHECK(told->verdict == "slower");
+  CHECK(told->explanation == "why");
+  comparison.mutable_to();
+  CHECK_FALSE(ask());  // another run that is none
+}
+
+TEST_CASE("Changes come in order, with both sides") {
+  v1::ChangePoints points;
+  const auto ask = [&points] {
+    const Peer peer(http(200, points.SerializeAsString()));
+    return Aggregator(peer.endpoint()).changes("nightly");
+  };
+  CHECK_FALSE(ask());  // the answer to something else
+  points.set_job("nightly");
+  points.set_points(80);
+  CHECK(ask()->changes.empty());
+  v1::ChangePoint& change = *points.add_changes();
+  change.set_at_ns(5'000'000'000);
+  change.set_median_before(40);
+  change.set_median_after(60);
+  change.set_p_value(0.001);
+  change.set_runs_before(50);
+  change.set_runs_after(30);
+  change.add_versions_before("1.9");
+  change.add_versions_after("2.0");
+  change.add_build_ids_before("7f3b");
+  change.add_build_ids_after("7f3c");
+  change.set_verdict("slower");
+  const auto told = ask();
+  REQUIRE(told);
+  CHECK(told->points == 80);
+  REQUIRE(told->changes.size() == 1);
+  const ChangePoint& first = told->changes[0];
+  CHECK(first.at == WallTime(std::chrono::seconds(5)));
+  CHECK(first.median_before == 40);
+  CHECK(first.median_after == 60);
+  CHECK_FALSE(first.ratio);
+  CHECK(first.p_value == 0.001);
+  CHECK(first.runs_before == 50);
+  CHECK(first.runs_after == 30);
+  CHECK(first.versions_before == std::vector<std::string>{"1.9"});
+  CHECK(first.versions_after == std::vector<std::string>{"2.0"});
+  CHECK(first.build_ids_before == std::vector<std::string>{"7f3b"});
+  CHECK(first.build_ids_after == std::vector<std::string>{"7f3c"});
+  CHECK(first.verdict == "slower");
+}
+
+TEST_CASE("A comparison is told with its sizes and with what explains it") {
+  v1::Comparison comparison;
+  comparison.mutable_total()->set_effect_size(-0.5);
+  comparison.mutable_total()->set_shift(-2);
+  v1::PerCounter& per = *comparison.mutable_normalized();
+  per.set_counter("rows");
+  per.set_window_median(2);
+  per.set_ratio(1.01);
+  per.set_counter_ratio(2.1);
+  per.set_verdict("unchanged");
+  const Peer peer(http(200, comparison.SerializeAsString()));
+  const auto told = Aggregator(peer.endpoint()).compare("nightly");
+  REQUIRE(told);
+  CHECK(told->total.effect_size == -0.5);
+  CHECK(told->total.shift == -2.0);
+  CHECK(told->normalized->counter == "rows");
+  CHECK(told->normalized->window_median == 2.0);
+  CHECK_FALSE(told->normalized->baseline_median);
+  CHECK(told->normalized->ratio == 1.01);
+  CHECK_FALSE(told->normalized->p_value);
+  CHECK(told->normalized->counter_ratio == 2.1);
+  CHECK(told->normalized->verdict == "unchanged");
 }
 
 TEST_CASE("The top comes in its order") {

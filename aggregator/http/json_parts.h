@@ -1,0 +1,36 @@
+// What several answers are made of, as JSON values: for the files that write them, and nobody else: it brings the JSON
+// library along. Pure functions: any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "aggregator/http/json.h"
+#include "aggregator/model/run.h"
+#include "aggregator/stats/stats.h"
+
+namespace kleptometrics::aggregator::http {
+
+using Json = nlohmann::ordered_json;
+
+// One line of valid UTF-8: what is none becomes U+FFFD.
+std::string text_of(const Json& json);
+// `90`, not `90.0`: whole numbers that a double holds exactly are written as such.
+Json number(double value);
+
+// A member, if the value is known: texts that are not empty, numbers that are finite.
+void put_text(Json& json, const char* name, const std::string& value);
+void put_instant(Json& json, const char* name, std::optional<Nanos> value);
+void put_number(Json& json, const char* name, std::optional<double> value);
+
+// The members of a Stats, and those of what was rounded, if anything was.
+void put_rounded(Json& json, const stats::Rounded& rounded);
+void put_stats(Json& json, const stats::Stats& stats);
+
+Json run_of(const Run& run, Steps steps);
+// The head of answers that repeat what they are about.
+Json subject_of(const stats::Subject& subject);
+
+}  // namespace kleptometrics::aggregator::http

@@ -1,0 +1,143 @@
+// The store itself: what the committer changes (store_write.cc) and readers ask (store_read.cc). Opened by open_sqlite.
+// Two locks: writing_ is the committer's, for the writing connection; tail_mutex_ lets readers look at the tail and
+// begin their view of the tables at one instant. Taken in this order.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/strings/str_cat.h"
+#include "aggregator/base/absl_view.h"
+#include "aggregator/store/sqlite/connection.h"
+#include "aggregator/store/sqlite/damaged_rows.h"
+#include "aggregator/store/sqlite/file.h"
+#include "aggregator/store/sqlite/health.h"
+#include "aggregator/store/sqlite/reader_pool.h"
+#include "aggregator/store/sqlite/settler.h"
+#include "aggregator/store/sqlite/tail.h"
+#include "aggregator/store/store.h"
+#include "lib/base/mutex.h"
+
+namespace kleptometrics::aggregator::sqlite {
+
+// A reader that sees one state of the tables from its begin to its end, and what of them is not to be seen.
+struct View {
+  explicit View(ReaderPool& pool) : reader(pool.borrow()), settled(*reader) {}
+  ~View() { (void)reader->run("COMMIT"); }
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+  // Under the tail's lock: what is in the tail is then not in the tables, and the other way round.
+  absl::Status begin(const Tail& tail) {
+    hidden = tail.replaced();
+    absl::Status status = reader->run("BEGIN");
+    if (status.ok()) status = reader->run("SELECT 1 FROM sqlite_schema LIMIT 1");
+    return status;
+  }
+
+  ReaderPool::Lease reader;
+  Settled settled;
+  Hidden hidden;
+};
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(std::string path, FileLock lock, Connection writer, std::vector<Connection> readers,
+              std::size_t settle_runs)
+      : path_(std::move(path)),
+        lock_(std::move(lock)),
+        writer_(std::move(writer)),
+        settler_(writer_),
+        settle_runs_(settle_runs),
+        readers_(std::move(readers)) {
+    // In place of SQLite's own checkpoints.
+    sqlite3_wal_hook(
+        writer_.raw(),
+        [](void* pages, sqlite3*, const char*, int count) {
+          *static_cast<int*>(pages) = count;
+          return SQLITE_OK;
+        },
+        &log_pages_);
+  }
+  // Brings back what is not settled, and moves what an older build kept.
+  absl::Status start();
+
+  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now) override;
+  absl::Status put_job(const std::string& name, const JobSpec& spec) override;
+  absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) override;
+  absl::StatusOr<std::optional<Run>> run(const Uuid& id) override;
+  absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
+                               std::size_t limit) override;
+  absl::Status scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) override;
+  absl::Status summarize(const SummaryRequest& request, Pieces& pieces) override;
+  absl::StatusOr<std::vector<JobHead>> jobs(const std::string& name) override;
+  absl::StatusOr<Nanos> complete_since(const std::string& job) override;
+  absl::Status ready() override;
+  absl::StatusOr<std::vector<std::string>> verify(std::size_t differences_max) override;
+
+ private:
+  // What a commit is about to change.
+  struct Staged {
+    std::vector<Applied> applied;
+    std::vector<RecentPtr> runs;                             // as they will be
+    absl::flat_hash_map<Uuid, std::size_t, UuidHash> by_id;  // of those
+    bool withdrawn = false;                                  // runs have left the tables, to be in the tail
+  };
+  absl::Status stage_all(std::vector<Run> runs, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<Applied> stage(Run run, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<Applied> stage_settled(Run run, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
+  void put(Run run, Nanos now, std::int64_t open_key, Staged& staged) KLEPTO_REQUIRES(writing_);
+
+  using Body = absl::FunctionRef<absl::Status()>;
+  using Publish = absl::FunctionRef<void()>;
+  // Runs `body` in a transaction and then `publish` under the tail's lock; `together`: no reader may see the one
+  // without the other. Keeps what came of it for ready(), and ends the store on what must not be tried again.
+  absl::Status write(Body body, Publish publish, bool together) KLEPTO_REQUIRES(writing_);
+  absl::Status write(Body body) KLEPTO_REQUIRES(writing_);
+  absl::Status end_transaction(absl::Status status) KLEPTO_REQUIRES(writing_);
+  absl::Status roll_back(absl::Status cause) KLEPTO_REQUIRES(writing_);
+  void give_up(const absl::Status& cause) KLEPTO_REQUIRES(writing_);
+  void checkpoint() KLEPTO_REQUIRES(writing_);
+  absl::Status probe();
+  absl::Status settle() KLEPTO_REQUIRES(writing_);
+  void settle_if_due() KLEPTO_REQUIRES(writing_);
+  void let_go_of_memory() KLEPTO_REQUIRES(writing_);
+  absl::Status read_specs() KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<bool> expire(Nanos now, Maintenance& done) KLEPTO_REQUIRES(writing_);
+
+  absl::Status add_rollups(View& view, const SummaryRequest& request, const Stretch& stretch, Pieces& pieces);
+  absl::StatusOr<std::optional<State>> last_verdict(View& view, const std::string& job, const Recent* recent);
+  static absl::StatusOr<bool> is_open(View& view, std::int64_t job);
+  void leave_out(std::string_view what, const absl::Status& why);
+  std::string doing(std::string_view what) const { return absl::StrCat(absl_view(what), " sqlite ", path_); }
+
+  const std::string path_;
+  const FileLock lock_;  // let go last
+  Mutex writing_;
+  Connection writer_ KLEPTO_GUARDED_BY(writing_);
+  Settler settler_ KLEPTO_GUARDED_BY(writing_);
+  const std::size_t settle_runs_;
+  std::size_t settle_at_ KLEPTO_GUARDED_BY(writing_) = settle_runs_;     // length of the tail
+  std::int64_t ids_end_ KLEPTO_GUARDED_BY(writing_) = 0;                 // above all keys of settled ids
+  std::map<std::string, JobSpec> retained_ KLEPTO_GUARDED_BY(writing_);  // jobs whose runs expire
+  Nanos expired_at_ KLEPTO_GUARDED_BY(writing_) = 0;                     // when all of them were last looked at
+  bool expiry_due_ KLEPTO_GUARDED_BY(writing_) = true;                   // something came in since
+  bool grown_ KLEPTO_GUARDED_BY(writing_) = false;  // memory was taken since it was last given back
+  int log_pages_ KLEPTO_GUARDED_BY(writing_) = 0;   // length of the log after the last commit
+
+  // Changed under both locks, so that the committer reads it under writing_ alone.
+  SharedMutex tail_mutex_;
+  Tail tail_;
+
+  Health health_;
+  DamagedRows damaged_rows_;
+  ReaderPool readers_;
+};
+
+}  // namespace kleptometrics::aggregator::sqlite

@@ -1,0 +1,327 @@
+// What changes the store: commits, and the settling, expiring and moving that follow from them.
+#include <malloc.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "aggregator/base/log.h"
+#include "aggregator/store/apply.h"
+#include "aggregator/store/heads.h"
+#include "aggregator/store/sqlite/migration.h"
+#include "aggregator/store/sqlite/schema.h"
+#include "aggregator/store/sqlite/status.h"
+#include "aggregator/store/sqlite/store.h"
+#include "aggregator/wire/chunk.h"
+#include "lib/base/limits.h"
+
+namespace kleptometrics::aggregator::sqlite {
+namespace {
+
+constexpr int kCheckpointPages = 4000;    // 16 MiB of log between two checkpoints
+constexpr std::size_t kIdleRuns = 4096;   // so many are settled when nothing else is to be done
+constexpr std::size_t kSliceChunks = 16;  // rewritten in one slice of housekeeping
+constexpr Nanos kExpiryInterval = 60 * kNanosPerSecond;
+
+}  // namespace
+
+// A store that has failed for good says so; one whose last commit found no room tries a small write of its own. That
+// may fit where a run does not, so there must be room for the largest run, too.
+absl::Status SqliteStore::ready() {
+  if (absl::Status status = health_.ended(); !status.ok()) return status;
+  if (!health_.last().ok()) {
+    if (absl::Status status = probe(); !status.ok()) return status;
+  }
+  ReaderPool::Lease reader = readers_.borrow();
+  return within(doing("read"), reader->value("SELECT count(*) FROM (SELECT 1 FROM chunks LIMIT 1)").status());
+}
+
+absl::Status SqliteStore::probe() {
+  if (absl::Status status = check_room(path_, limits::run_bytes_max); !status.ok())
+    return within(doing("write to"), status);
+  const std::string touch = absl::StrCat("PRAGMA user_version=", kSchemaVersion);
+  const Lock lock(writing_);
+  if (absl::Status status = health_.ended(); !status.ok()) return status;
+  return within(doing("write to"), write([&]() KLEPTO_REQUIRES(writing_) { return writer_.exec(touch.c_str()); }));
+}
+
+absl::StatusOr<std::vector<Applied>> SqliteStore::commit(std::vector<Run> runs, Nanos now) {
+  Staged staged;
+  if (runs.empty()) return staged.applied;
+  const Lock lock(writing_);
+  if (absl::Status status = health_.ended(); !status.ok()) return status;
+  absl::Status status = writer_.exec("BEGIN IMMEDIATE");
+  if (status.ok()) status = stage_all(std::move(runs), now, staged);
+  if (status.ok()) status = settler_.append(staged.runs);
+  const auto publish = [&]() KLEPTO_REQUIRES(writing_) {
+    for (RecentPtr& each : staged.runs) tail_.put(std::move(each));
+  };
+  if (staged.withdrawn) {
+    const ExclusiveLock exclusive(tail_mutex_);
+    status = end_transaction(std::move(status));
+    if (status.ok()) publish();
+  } else {
+    status = end_transaction(std::move(status));
+    const ExclusiveLock exclusive(tail_mutex_);
+    if (status.ok()) publish();
+  }
+  if (!status.ok()) return within(doing("commit to"), status);
+  settle_if_due();
+  checkpoint();
+  return std::move(staged.applied);
+}
+
+absl::Status SqliteStore::stage_all(std::vector<Run> runs, Nanos now, Staged& staged) {
+  staged.applied.reserve(runs.size());
+  for (Run& run : runs) {
+    const absl::StatusOr<Applied> one = stage(std::move(run), now, staged);
+    if (!one.ok()) return one.status();
+    staged.applied.push_back(*one);
+  }
+  return absl::OkStatus();
+}
+
+// Against what this commit made of the run, else what is in the tail, else in the tables.
+absl::StatusOr<Applied> SqliteStore::stage(Run run, Nanos now, Staged& staged) {
+  const Recent* known = nullptr;
+  if (const auto found = staged.by_id.find(run.id); found != staged.by_id.end()) {
+    known = staged.runs[found->second].get();
+  } else {
+    known = tail_.find(run.id);
+  }
+  if (known == nullptr) return stage_settled(std::move(run), now, staged);
+  const Judgement judgement = judge(run, known->run);
+  if (judgement.applied != Applied::kAccepted) return judgement.applied;
+  put(merged(std::move(run), known->run, judgement), now, known->open_key, staged);
+  return Applied::kAccepted;
+}
+
+absl::StatusOr<Applied> SqliteStore::stage_settled(Run run, Nanos now, Staged& staged) {
+  if (key_of(run.id) >= ids_end_) {
+    put(std::move(run), now, 0, staged);
+    return Applied::kAccepted;
+  }
+  const auto found = settler_.settled().find(run.id);
+  if (absl::IsUnknown(
+          found.status())) {  // it is there, but what it says is lost: to take it again would count it twice
+    leave_out(run.id.text(), found.status());
+    return Applied::kDuplicate;
+  }
+  if (!found.ok()) return found.status();
+  if (!*found) {
+    put(std::move(run), now, 0, staged);
+    return Applied::kAccepted;
+  }
+  const Settled::Found& stored = **found;
+  if (stored.gone) return Applied::kDuplicate;
+  const Judgement judgement = judge(run, stored.run);
+  if (judgement.applied != Applied::kAccepted) return judgement.applied;
+  if (!stored.place.is_open()) {
+    if (absl::Status status = settler_.withdraw(stored); !status.ok()) return status;
+    staged.withdrawn = true;
+  }
+  put(merged(std::move(run), stored.run, judgement), now, stored.place.is_open() ? stored.place.open_key() : 0, staged);
+  return Applied::kAccepted;
+}
+
+void SqliteStore::put(Run run, Nanos now, std::int64_t open_key, Staged& staged) {
+  auto recent = std::make_shared<const Recent>(Recent{std::move(run), now, open_key});
+  const auto [known, added] = staged.by_id.try_emplace(recent->run.id, staged.runs.size());
+  if (added) {
+    staged.runs.push_back(std::move(recent));
+  } else {
+    staged.runs[known->second] = std::move(recent);
+  }
+}
+
+absl::Status SqliteStore::write(Body body, Publish publish, bool together) {
+  absl::Status status = writer_.exec("BEGIN IMMEDIATE");
+  if (status.ok()) status = body();
+  if (!together) {
+    status = end_transaction(std::move(status));
+    const ExclusiveLock exclusive(tail_mutex_);
+    if (status.ok()) publish();
+    return status;
+  }
+  const ExclusiveLock exclusive(tail_mutex_);
+  status = end_transaction(std::move(status));
+  if (status.ok()) publish();
+  return status;
+}
+
+absl::Status SqliteStore::write(Body body) {
+  absl::Status status = writer_.exec("BEGIN IMMEDIATE");
+  if (status.ok()) status = body();
+  return end_transaction(std::move(status));
+}
+
+absl::Status SqliteStore::end_transaction(absl::Status status) {
+  if (status.ok()) status = writer_.exec("COMMIT");
+  if (!status.ok()) status = roll_back(std::move(status));
+  health_.note(status);
+  return status;
+}
+
+absl::Status SqliteStore::roll_back(absl::Status cause) {
+  settler_.reset();  // some jobs may be gone now
+  if (sqlite3_get_autocommit(writer_.raw()) == 0) {
+    const absl::Status undone = writer_.exec("ROLLBACK");
+    if (!undone.ok() && sqlite3_get_autocommit(writer_.raw()) == 0) {
+      cause = absl::InternalError(absl::StrCat("roll back: ", undone.message()));
+    }
+  }
+  if (absl::IsUnavailable(cause)) return cause;
+  if (!absl::IsInternal(cause)) cause = absl::DataLossError(cause.message());
+  give_up(within(doing("an earlier commit to"), cause));
+  return cause;
+}
+
+// Nothing is written any more, not even as the file is closed: the next start recovers from what the disk has.
+void SqliteStore::give_up(const absl::Status& cause) {
+  health_.end(cause);
+  sqlite3_db_config(writer_.raw(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
+// Copies the log into the database once it is long. Done here and not by SQLite's own hook, which would hide
+// a failed fsync and try again. The commit before it is durable either way.
+void SqliteStore::checkpoint() {
+  if (log_pages_ < kCheckpointPages) return;
+  const int code = sqlite3_wal_checkpoint_v2(writer_.raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  const absl::Status status = status_of(code, writer_.raw(), doing("copy the log of an earlier commit into"));
+  if (!status.ok() && !absl::IsUnavailable(status)) give_up(status);
+}
+
+absl::Status SqliteStore::settle() {
+  std::int64_t end = ids_end_;
+  for (const auto& [id, recent] : tail_.all()) end = std::max(end, key_of(id) + 1);
+  const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) { return settler_.settle(tail_); },
+                                    [&]() KLEPTO_REQUIRES(writing_) { tail_.clear(); }, true);
+  if (!status.ok()) return status;
+  ids_end_ = end;
+  settle_at_ = settle_runs_;
+  expiry_due_ = true;
+  grown_ = true;
+  return status;
+}
+
+// What was committed stays committed where this fails: it is tried again when the tail has grown on.
+void SqliteStore::settle_if_due() {
+  if (tail_.size() < settle_at_) return;
+  const absl::Status status = settle();
+  if (status.ok()) return;
+  settle_at_ = tail_.size() + settle_runs_ / 4;
+  log_error(within(doing("settle the last commits of"), status).ToString());
+}
+
+absl::Status SqliteStore::put_job(const std::string& name, const JobSpec& spec) {
+  const std::string bytes = wire::encode_job_spec(spec);
+  const Lock lock(writing_);
+  if (absl::Status status = health_.ended(); !status.ok()) return status;
+  const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
+    const absl::StatusOr<std::int64_t> key = settler_.key_of_job(name);
+    if (!key.ok()) return key.status();
+    return writer_.run("UPDATE jobs SET spec = ?2 WHERE key = ?1", *key, std::string_view(bytes));
+  });
+  if (!status.ok()) return within(doing("commit to"), status);
+  if (spec.retention_days == 0) {
+    retained_.erase(name);
+  } else {
+    retained_[name] = spec;
+  }
+  expiry_due_ = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Maintenance> SqliteStore::maintain(Nanos now, bool idle) {
+  Maintenance done;
+  const Lock lock(writing_);
+  if (absl::Status status = health_.ended(); !status.ok()) return status;
+  const bool aged = tail_.size() != 0 && !retained_.empty() && now - tail_.committed_at() >= stats::kDay;
+  if (aged || (idle && tail_.size() >= kIdleRuns)) {
+    if (absl::Status status = settle(); !status.ok()) return within(doing("settle the last commits of"), status);
+  }
+  if (idle && grown_) let_go_of_memory();
+  const bool again = expiry_due_ || now < expired_at_ || now - expired_at_ >= kExpiryInterval;
+  if (again) {
+    const absl::StatusOr<bool> more = expire(now, done);
+    if (!more.ok()) return within(doing("expire runs of"), more.status());
+    done.more = *more;
+    if (!*more) {
+      expired_at_ = now;
+      expiry_due_ = false;
+    }
+  }
+  checkpoint();
+  return done;
+}
+
+// What a load has filled and nobody needs any more.
+void SqliteStore::let_go_of_memory() {
+  sqlite3_db_release_memory(writer_.raw());
+  ::malloc_trim(0);
+  grown_ = false;
+}
+
+// One slice.
+absl::StatusOr<bool> SqliteStore::expire(Nanos now, Maintenance& done) {
+  for (const auto& [job, spec] : retained_) {
+    bool more = false;
+    const std::uint64_t before = done.expired;
+    const absl::Status status = write([&, &name = job, &its = spec]() KLEPTO_REQUIRES(writing_) -> absl::Status {
+      const absl::StatusOr<bool> left =
+          settler_.expire(name, expiry_horizon(its, now), now + kIdsOutlive, kSliceChunks, done.expired);
+      if (left.ok()) more = *left;
+      return left.status();
+    });
+    if (!status.ok()) return status;
+    if (more || done.expired != before) return true;
+  }
+  bool more = false;
+  const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
+    const absl::StatusOr<bool> left = settler_.forget(now, kSliceChunks);
+    if (left.ok()) more = *left;
+    return left.status();
+  });
+  if (!status.ok()) return status;
+  return more;
+}
+
+absl::Status SqliteStore::read_specs() {
+  Execution rows(writer_.prepare("SELECT name, spec FROM jobs WHERE spec != x''"));
+  while (rows.next()) {
+    const absl::StatusOr<JobSpec> spec = wire::decode_job_spec(rows.blob(1));
+    if (spec.ok() && spec->retention_days != 0) retained_.emplace(rows.text(0), *spec);
+  }
+  return rows.status();
+}
+
+absl::Status SqliteStore::start() {
+  const Lock lock(writing_);
+  {
+    Execution last(writer_.prepare("SELECT max(key) FROM ids"));
+    if (last.next()) ids_end_ = last.integer(0) + 1;
+    if (!last.status().ok()) return last.status();
+  }
+  if (absl::Status status = read_specs(); !status.ok()) return status;
+  const auto damage = [&](std::string_view what, const absl::Status& why) { leave_out(what, why); };
+  absl::Status status =
+      settler_.load(damage, [&](RecentPtr recent) KLEPTO_REQUIRES(writing_) { tail_.put(std::move(recent)); });
+  if (!status.ok()) return status;
+  Migration migration(writer_, settler_);
+  for (;;) {
+    std::vector<RecentPtr> moved;
+    status = write([&]() { return migration.move_some(moved); },
+                   [&]() KLEPTO_REQUIRES(writing_) {
+                     for (RecentPtr& each : moved) tail_.put(std::move(each));
+                   },
+                   false);
+    if (!status.ok()) return status;
+    if (moved.empty()) break;
+    settle_if_due();
+    checkpoint();
+  }
+  if (migration.moved() == 0) return absl::OkStatus();
+  log_info(absl::StrCat("moved ", migration.moved(), " runs of an older build into the tables of this one"));
+  return settle();
+}
+
+}  // namespace kleptometrics::aggregator::sqlite

@@ -16,7 +16,7 @@ using fakes::kStart;
 using fakes::seconds;
 using fakes::started;
 
-constexpr Kind kSqlite{"sqlite", true};
+const Kind kSqlite{"sqlite", true};
 
 // A file and what a stranger does to it.
 struct File {

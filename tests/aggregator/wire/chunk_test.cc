@@ -1,0 +1,148 @@
+// Runs by columns: what goes in comes out, and bytes that are damaged are an error.
+#include "aggregator/wire/chunk.h"
+
+#include <algorithm>
+#include <limits>
+#include <random>
+
+#include "tests/aggregator/model/full_run.h"
+#include "tests/fakes/runs.h"
+#include "tests/support/catch.h"
+
+namespace kleptometrics::aggregator::wire {
+namespace {
+
+using fakes::finished;
+using fakes::full_run;
+using fakes::id_of;
+using fakes::kStart;
+using fakes::seconds;
+using fakes::started;
+
+Uuid version_7(std::uint32_t number, Nanos at) {
+  Uuid id = id_of(number);
+  const auto millis = static_cast<std::uint64_t>(at / 1'000'000);
+  for (unsigned i = 0; i < 6; ++i) id.bytes[i] = static_cast<std::uint8_t>(millis >> (8 * (5 - i)));
+  id.bytes[6] = 0x70;
+  id.bytes[8] = 0x80;
+  return id;
+}
+
+std::string encoded(const std::vector<Run>& runs, const std::vector<Uuid>& gone = {}) {
+  std::vector<Chunked> chunked;
+  for (const Run& run : runs) chunked.push_back({&run, static_cast<std::uint32_t>(chunked.size()), false, 0});
+  return encode_chunk(chunked, gone);
+}
+
+ChunkReader opened(std::string_view bytes) {
+  auto reader = ChunkReader::open(bytes);
+  if (!reader.ok()) FAIL(reader.status());
+  return *std::move(reader);
+}
+
+void require_round_trip(const std::vector<Run>& runs) {
+  const ChunkReader reader = opened(encoded(runs));
+  REQUIRE(reader.size() == runs.size());
+  for (std::size_t at = 0; at < runs.size(); ++at) {
+    const auto run = reader.run(at);
+    REQUIRE(run.ok());
+    REQUIRE(*run == runs[at]);
+    REQUIRE(reader.id(at) == runs[at].id);
+    REQUIRE(reader.job(at) == runs[at].job);
+    REQUIRE(reader.state(at) == runs[at].state);
+    REQUIRE(reader.started_at(at) == runs[at].started_at);
+  }
+}
+
+// Plain runs of two jobs, a second apart.
+std::vector<Run> plain(std::uint32_t count) {
+  std::vector<Run> runs;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Nanos at = kStart + seconds(i);
+    Run run = finished(started(i < count / 2 ? "a" : "b", i, at), seconds(60 + i));
+    run.id = version_7(i, at);
+    run.host = "host";
+    runs.push_back(run);
+  }
+  return runs;
+}
+
+TEST_CASE("a chunk gives back the runs that went in: none, one, many") {
+  require_round_trip({});
+  require_round_trip(plain(1));
+  require_round_trip(plain(256));
+  require_round_trip({full_run()});
+}
+
+TEST_CASE("a chunk keeps runs that differ in everything") {
+  std::vector<Run> runs = plain(6);
+  runs.push_back(full_run());
+  runs[0].duration.reset();
+  runs[1].finished_at.reset();
+  runs[2].scheduled_at = runs[2].started_at + seconds(5);  // early
+  runs[3].finished_at = runs[3].started_at - 1;            // by a clock that was set back
+  runs[4].counters = {{"half", 0.5}, {"minus", -3}, {"rows", 1e18}};
+  runs[5].counters = {{"rows", 7}};
+  runs[5].revision = std::numeric_limits<std::uint64_t>::max();
+  runs[5].resources.max_rss_bytes = 0;
+  require_round_trip(runs);
+}
+
+TEST_CASE("a chunk keeps instants at the ends of what is valid") {
+  std::vector<Run> runs = {started("a", 1, -kNanosEnd + 1), started("a", 2, 0), started("a", 3, kNanosEnd - 1),
+                           started("b", 4, -1)};
+  runs[2].scheduled_at = -kNanosEnd + 1;
+  require_round_trip(runs);
+}
+
+TEST_CASE("a chunk keeps ids of every version") {
+  std::vector<Run> runs = plain(4);
+  require_round_trip(runs);
+  runs[1].id = version_7(9, runs[1].started_at + seconds(3));  // made later than its run started
+  require_round_trip(runs);
+  runs[2].id = id_of(77);
+  require_round_trip(runs);
+}
+
+TEST_CASE("slots, hours and the time of the commit are kept, and ids of runs that are gone") {
+  const std::vector<Run> runs = plain(3);
+  const std::vector<Chunked> chunked = {
+      {&runs[0], 2, true, 1'500'000'000}, {&runs[1], 7, false, 60 * kNanosPerSecond}, {&runs[2], 255, true, 0}};
+  const ChunkReader reader = opened(encode_chunk(chunked, {id_of(1), id_of(2)}));
+  REQUIRE(reader.slot(0) == 2);
+  REQUIRE(reader.slot(2) == 255);
+  REQUIRE(reader.at_slot(7) == 1U);
+  REQUIRE_FALSE(reader.at_slot(8));
+  REQUIRE(reader.in_hours(0));
+  REQUIRE_FALSE(reader.in_hours(1));
+  REQUIRE(reader.committed_at(0) == 2 * kNanosPerSecond);  // to the second, rounded up
+  REQUIRE(reader.committed_at(1) == 60 * kNanosPerSecond);
+  REQUIRE(reader.gone() == std::vector<Uuid>{id_of(1), id_of(2)});
+}
+
+TEST_CASE("equal columns take no room") {
+  const std::size_t one = encoded(plain(64)).size();
+  const std::size_t four = encoded(plain(256)).size();
+  REQUIRE(four - one < 192 * 20);  // 10 bytes of them the id
+}
+
+TEST_CASE("a chunk that is cut or of which a bit is flipped is an error") {
+  const std::string bytes = encoded({full_run(), plain(1).front()});
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    REQUIRE(absl::IsDataLoss(ChunkReader::open(std::string_view(bytes).substr(0, size)).status()));
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    std::string damaged = bytes;
+    damaged[at] = static_cast<char>(damaged[at] ^ (1 << at % 8));
+    REQUIRE(absl::IsDataLoss(ChunkReader::open(damaged).status()));
+  }
+}
+
+TEST_CASE("what a job is meant to be is kept") {
+  const JobSpec spec{"nightly", {"billing", "eu"}, 90};
+  REQUIRE(*decode_job_spec(encode_job_spec(spec)) == spec);
+  REQUIRE(*decode_job_spec("") == JobSpec());
+  REQUIRE(absl::IsDataLoss(decode_job_spec("\xff").status()));
+}
+
+}  // namespace
+}  // namespace kleptometrics::aggregator::wire

@@ -22,7 +22,7 @@ void fill(Shop& shop, std::uint32_t count) {
 }
 
 TEST_CASE("a copy holds what was committed, settled or not, and is a store of its own") {
-  const std::size_t settle_runs = GENERATE(7, 1000);
+  const std::size_t settle_runs = GENERATE(std::size_t{7}, std::size_t{1000});
   Shop shop({"sqlite", true, settle_runs});
   fill(shop, 40);
   const std::string copy = shop.path() + ".copy";

@@ -261,27 +261,25 @@ void SqliteStore::let_go_of_memory() {
   grown_ = false;
 }
 
-// One slice.
+// One slice: of the first job that has any, else of the ids. True if more may be left.
 absl::StatusOr<bool> SqliteStore::expire(Nanos now, Maintenance& done) {
-  for (const auto& [job, spec] : retained_) {
-    bool more = false;
-    const std::uint64_t before = done.expired;
-    const absl::Status status = write([&, &name = job, &its = spec]() KLEPTO_REQUIRES(writing_) -> absl::Status {
-      const absl::StatusOr<bool> left =
-          settler_.expire(name, expiry_horizon(its, now), now + kIdsOutlive, kSliceChunks, done.expired);
-      if (left.ok()) more = *left;
-      return left.status();
-    });
-    if (!status.ok()) return status;
-    if (more || done.expired != before) return true;
-  }
   bool more = false;
   const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
-    const absl::StatusOr<bool> left = settler_.forget(now, kSliceChunks);
+    absl::StatusOr<bool> left = false;
+    for (const auto& [job, spec] : retained_) {
+      left = settler_.expire(job, expiry_horizon(spec, now), now + kIdsOutlive, kSliceChunks, done.expired);
+      if (!left.ok()) return left.status();
+      more = *left || done.expired != 0;
+      if (more) return absl::OkStatus();
+    }
+    left = settler_.forget(now, kSliceChunks);
     if (left.ok()) more = *left;
     return left.status();
   });
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    done.expired = 0;
+    return status;
+  }
   return more;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <future>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -139,15 +140,32 @@ absl::Status Settler::settle(const Tail& tail) {
   return status;
 }
 
+// Encoding needs nothing of the database: it goes on beside the sums, on a thread of its own where there is one.
 absl::Status Settler::write_chunks(const std::vector<const Recent*>& ended) {
-  RollupRows rollups(db_);
   const std::vector<bool> worth = worth_an_hour(ended);
-  std::vector<wire::Chunked> chunked;
+  std::vector<std::vector<wire::Chunked>> parts;
+  for (std::size_t i = 0; i < ended.size(); ++i) {
+    if (i % kSlotsMax == 0) parts.emplace_back();
+    parts.back().push_back(
+        {&ended[i]->run, static_cast<std::uint32_t>(i % kSlotsMax), worth[i], ended[i]->committed_at});
+  }
+  std::future<std::vector<std::string>> encoded = std::async([&parts] {
+    std::vector<std::string> all;
+    for (const std::vector<wire::Chunked>& part : parts) all.push_back(wire::encode_chunk(part, {}));
+    return all;
+  });
+  absl::Status status = add_up(ended, worth);
+  const std::vector<std::string> bytes = encoded.get();
+  for (std::size_t i = 0; i < parts.size() && status.ok(); ++i) status = write_chunk(parts[i], bytes[i]);
+  return status;
+}
+
+absl::Status Settler::add_up(const std::vector<const Recent*>& ended, const std::vector<bool>& worth) {
+  RollupRows rollups(db_);
   const std::string* job = nullptr;
   std::int64_t job_key = 0;
   for (std::size_t i = 0; i < ended.size(); ++i) {
-    const Recent& recent = *ended[i];
-    const Run& run = recent.run;
+    const Run& run = ended[i]->run;
     if (job == nullptr || *job != run.job) {
       if (absl::Status status = rollups.flush(); !status.ok()) return status;
       const absl::StatusOr<std::int64_t> key = key_of_job(run.job);
@@ -155,28 +173,25 @@ absl::Status Settler::write_chunks(const std::vector<const Recent*>& ended) {
       job = &run.job;
       job_key = *key;
     }
-    chunked.push_back({&run, static_cast<std::uint32_t>(chunked.size()), worth[i], recent.committed_at});
     if (absl::Status status = rollups.add(job_key, run, worth[i]); !status.ok()) return status;
-    if (recent.open_key != 0) {
-      absl::Status status = db_.run("DELETE FROM open_runs WHERE key = ?1", recent.open_key);
-      if (status.ok()) {
-        status = db_.run("DELETE FROM ids WHERE key = ?1 AND place = ?2", key_of(run.id),
-                         Place::open(recent.open_key).number);
-      }
-      if (!status.ok()) return status;
-    }
-    if (chunked.size() < kSlotsMax && i + 1 < ended.size()) continue;
-    if (absl::Status status = write_chunk(chunked); !status.ok()) return status;
-    chunked.clear();
+    if (absl::Status status = close(*ended[i]); !status.ok()) return status;
   }
   return rollups.flush();
 }
 
-absl::Status Settler::write_chunk(const std::vector<wire::Chunked>& chunked) {
+// What was open is not any more.
+absl::Status Settler::close(const Recent& recent) {
+  if (recent.open_key == 0) return absl::OkStatus();
+  const absl::Status status = db_.run("DELETE FROM open_runs WHERE key = ?1", recent.open_key);
+  if (!status.ok()) return status;
+  return db_.run("DELETE FROM ids WHERE key = ?1 AND place = ?2", key_of(recent.run.id),
+                 Place::open(recent.open_key).number);
+}
+
+absl::Status Settler::write_chunk(const std::vector<wire::Chunked>& chunked, std::string_view bytes) {
   const Extent extent = extent_of(chunked);
-  const std::string bytes = wire::encode_chunk(chunked, {});
   absl::Status status = db_.run("INSERT INTO chunks(first_start, last_start, states, bytes) VALUES(?1, ?2, ?3, ?4)",
-                                extent.first, extent.last, extent.states, std::string_view(bytes));
+                                extent.first, extent.last, extent.states, bytes);
   if (!status.ok()) return status;
   const std::int64_t key = sqlite3_last_insert_rowid(db_.raw());
   for (const wire::Chunked& each : chunked) {

@@ -58,7 +58,9 @@ class Settler {
   };
   absl::Status load_row(std::int64_t key, Settled::Damage damage, absl::FunctionRef<void(RecentPtr)> visit);
   absl::Status write_chunks(const std::vector<const Recent*>& ended);
-  absl::Status write_chunk(const std::vector<wire::Chunked>& chunked);
+  absl::Status add_up(const std::vector<const Recent*>& ended, const std::vector<bool>& worth);
+  absl::Status close(const Recent& recent);
+  absl::Status write_chunk(const std::vector<wire::Chunked>& chunked, std::string_view bytes);
   absl::Status write_slices(std::int64_t key, const std::vector<wire::Chunked>& chunked);
   absl::Status write_ids();
   absl::Status write_open(const std::vector<const Recent*>& open);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <future>
 #include <limits>
 #include <map>
 #include <optional>
@@ -130,6 +131,8 @@ class SqliteStore final : public Store {
   bool expiry_due_ KLEPTO_GUARDED_BY(writing_) = true;                   // something came in since
   bool grown_ KLEPTO_GUARDED_BY(writing_) = false;  // memory was taken since it was last given back
   int log_pages_ KLEPTO_GUARDED_BY(writing_) = 0;   // length of the log after the last commit
+
+  std::future<void> disposal_ KLEPTO_GUARDED_BY(writing_);  // of the last tail that was settled
 
   // Changed under both locks, so that the committer reads it under writing_ alone.
   SharedMutex tail_mutex_;

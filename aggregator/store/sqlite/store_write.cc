@@ -2,6 +2,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <future>
 #include <memory>
 
 #include "aggregator/base/log.h"
@@ -193,9 +194,12 @@ void SqliteStore::checkpoint() {
 absl::Status SqliteStore::settle() {
   std::int64_t end = ids_end_;
   for (const auto& [id, recent] : tail_.all()) end = std::max(end, key_of(id) + 1);
+  Tail settled;
   const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) { return settler_.settle(tail_); },
-                                    [&]() KLEPTO_REQUIRES(writing_) { tail_.clear(); }, true);
+                                    [&]() KLEPTO_REQUIRES(writing_) { std::swap(tail_, settled); }, true);
   if (!status.ok()) return status;
+  // To let go of so many runs takes a while, and nobody need wait for it.
+  disposal_ = std::async([gone = std::move(settled)]() mutable { gone.clear(); });
   ids_end_ = end;
   settle_at_ = settle_runs_;
   expiry_due_ = true;
@@ -256,6 +260,7 @@ absl::StatusOr<Maintenance> SqliteStore::maintain(Nanos now, bool idle) {
 
 // What a load has filled and nobody needs any more.
 void SqliteStore::let_go_of_memory() {
+  if (disposal_.valid()) disposal_.wait();
   sqlite3_db_release_memory(writer_.raw());
   ::malloc_trim(0);
   grown_ = false;

@@ -64,9 +64,27 @@ TEST_CASE("A port, a socket or a store in use is refused by name") {
 
 TEST_CASE("--help explains every flag and --version names the build") {
   const Ended help = start_with({"--help"});
-  for (const char* flag : {"--listen", "--socket", "--store", "--spool_dir", "--ready_file"})
+  for (const char* flag :
+       {"--listen", "--socket", "--store", "--spool_dir", "--ready_file", "--backup", "--verify_store"})
     CHECK(help.output.find(flag) != std::string::npos);
   CHECK(start_with({"--version"}).output.find("kleptometricsd 0.") != std::string::npos);
+}
+
+TEST_CASE("A store in use is copied, the copy holds together, and one that does not is told of") {
+  Daemon daemon;
+  const std::string store = "--store=sqlite:" + daemon.dir() / "runs.db";
+  const std::string copy = daemon.dir() / "copy.db";
+  for (int i = 0; i < 20; ++i)
+    REQUIRE(daemon.send("POST", "/api/v1/jobs/backup/runs", R"({"state":"succeeded"})").status == 201);
+  check_refused({store, "--verify_store"}, "another process has it open");
+  CHECK(start_with({store, "--backup=" + copy}).exit_code == 0);
+  check_refused({store, "--backup=" + copy}, "exists already");
+  check_refused({"--store=memory:", "--backup=" + copy}, "keeps no file");
+  const Ended verified = start_with({"--store=sqlite:" + copy, "--verify_store"});
+  CHECK(verified.exit_code == 0);
+  CHECK(verified.output.find("derived from runs") != std::string::npos);
+  const Daemon other({"--store=sqlite:" + copy});
+  CHECK(other.json("/api/v1/jobs/backup/stats").at("count") == 20);
 }
 
 TEST_CASE("A stop by SIGTERM is orderly: exit code 0, the socket and the ready file are gone") {

@@ -27,8 +27,8 @@ namespace {
 using aggregator::Run;
 using aggregator::Store;
 
-constexpr std::uint32_t kRuns = 1000;
-constexpr std::uint32_t kStride = 5;  // between runs asked for one by one
+constexpr std::uint32_t kRuns = 2500;
+constexpr std::uint32_t kStride = 5;   // between runs asked for one by one
 constexpr std::size_t kBatch = 50;
 constexpr unsigned kSecondsMax = 60;  // for one reader; then it hangs
 
@@ -156,7 +156,7 @@ struct Tally {
 
 // A refusal must be one line; what may be lost is no fault here, it is counted.
 void judge(const Reading& reading, const std::string& where, Tally& tally, Faults& faults) {
-  constexpr std::uint32_t kNearlyAll = kRuns - kRuns / 50;  // a page holds about ten runs, and half a page was hit
+  constexpr std::uint32_t kNearlyAll = kRuns - kRuns / 50;  // a row of the log holds the runs of one commit
   if (!reading.opened && !one_line(reading.refusal)) faults.push_back("refused without one clear line: " + where);
   tally.refused += reading.opened ? 0 : 1;
   tally.whole_by_id += reading.by_id == kRuns / kStride ? 1 : 0;

@@ -34,6 +34,11 @@ class Disk {
   // those, too. From then on everything fails.
   void lose_power_after(std::uint64_t operations, bool reads = false);
   void lose_power() { on_ = false; }  // now
+  // Forgets the faults that were to come.
+  void be_good() {
+    counting_ = bad_sync_ = false;
+    room_.reset();
+  }
   bool on() const { return on_; }
   std::uint64_t operations() const { return done_; }
   // After whoever had files open has closed them. kPowerLoss: see above; kKill: only the process was gone, so that all

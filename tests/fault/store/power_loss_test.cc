@@ -29,7 +29,7 @@ class Play {
   // Heavy: runs so large that the log is copied back while the machine is up.
   Play(Disk& disk, const std::string& path, std::uint64_t seed, Tally& tally)
       : random_(seed),
-        heavy_(below(20) == 0),
+        heavy_(below(10) == 0),
         disk_(disk),
         machine_(disk, path, heavy_ ? 400 : kSettleRuns[below(3)]),
         past_(seed, heavy_ ? kHeavyText : 0),

@@ -120,6 +120,13 @@ TEST_CASE("R1: 100 kills of the aggregator under a load of 100,000 runs lose not
   require_none(scenario, faults);
 }
 
+TEST_CASE("R1: 50 kills of an aggregator that settles all the while lose nothing and count nothing twice") {
+  Scenario scenario("R1, settling");
+  const Plan plan{static_cast<std::uint64_t>(scaled(50))};
+  const Faults faults = outcome(scenario, plan, KLEPTO_SETTLING_DAEMON);
+  require_none(scenario, faults);
+}
+
 TEST_CASE("R19: an aggregator that acknowledges before it commits fails R1") {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   std::cout << "SKIPPED: with a sanitizer the load is too slow for kills to find much on its way\n";

@@ -133,7 +133,7 @@ class Mayhem {
 
 TEST_CASE("R3: 100 kills of programs and of the aggregator, overlapping, lose nothing of what was told") {
   Scenario scenario("R3");
-  Daemon daemon;
+  Daemon daemon({}, {KLEPTO_SETTLING_DAEMON});  // so that kills hit it while it settles, too
   Mayhem mayhem(scenario, daemon);
   Faults faults = mayhem.strike(scaled(100));
   compare_all(daemon, mayhem.lives(), faults);

@@ -19,6 +19,9 @@ using aggregator::Run;
 using tests::Daemon;
 using tests::Json;
 
+// Whole hours of the history, and parts of hours at both ends.
+constexpr const char* kPartOfIt = "stats?since=2023-11-14T22:20:31Z&until=2023-11-15T18:03:17Z";
+
 // The first value that an SQL statement answers with.
 std::string asked(const std::string& path, const char* sql) {
   sqlite3* db = nullptr;
@@ -75,6 +78,12 @@ std::size_t journals_in(const std::string& folder) {
   return count;
 }
 
+// What the aggregator itself finds wrong with what its store has added up.
+void verify(const std::string& path, Faults& faults) {
+  const tests::Ended ended = tests::run_program({KLEPTO_DAEMON, "--store=sqlite:" + path, "--verify_store"});
+  if (ended.exit_code != 0) faults.push_back("--verify_store: " + ended.output);
+}
+
 }  // namespace
 
 Runs stored_by(Daemon& daemon, Faults& faults, const std::string& database) {
@@ -83,6 +92,7 @@ Runs stored_by(Daemon& daemon, Faults& faults, const std::string& database) {
   const std::string path = database.empty() ? daemon.dir() / "runs.db" : database;
   if (const std::string said = asked(path, "PRAGMA integrity_check"); said != "ok")
     faults.push_back("integrity_check: " + said);
+  verify(path, faults);
   Runs runs;
   auto store = aggregator::open_store("sqlite:" + path);
   if (!store.ok()) {
@@ -112,8 +122,10 @@ void compare_statistics(const Daemon& daemon, const std::vector<PastRun>& record
   const Daemon undisturbed({"--store=memory:"});
   if (!give_all(undisturbed, recorded)) return faults.push_back("the undisturbed aggregator did not take all");
   for (std::uint64_t job = 0; job < kJobs; ++job) {
-    const std::string path = "/api/v1/jobs/import-" + std::to_string(job) + "/stats";
-    for (const char* query : {"", "?outcome=failed", "?measure=counter:rows", "?measure=seconds_per:rows"})
+    const std::string path = "/api/v1/jobs/import-" + std::to_string(job) + "/";
+    for (const char* query :
+         {"stats", "stats?outcome=failed", "stats?measure=counter:rows", "stats?measure=seconds_per:rows", "profile",
+          kPartOfIt, "history?bucket=hour", "history?bucket=day&measure=counter:rows", "history?bucket=day"})
       compare_answers(daemon, undisturbed, path + query, faults);
   }
 }

@@ -19,14 +19,15 @@ namespace kleptometrics::fault {
 using Runs = std::map<Uuid, aggregator::Run>;
 
 // Ends the aggregator, then reads all that its database holds (`database` where that is not its own). Adds to `faults`
-// if it does not end well, if SQLite finds fault with the file, if a run is there twice, or if a rule of the model is
-// broken by one.
+// if it does not end well, if SQLite or the aggregator (--verify_store) finds fault with the file, if a run is there
+// twice, or if a rule of the model is broken by one.
 Runs stored_by(tests::Daemon& daemon, Faults& faults, const std::string& database = {});
 
 // Compares what is stored of a past run with the run that was recorded.
 void compare(const aggregator::Run& stored, const PastRun& recorded, Faults& faults);
 
-// Gives the same runs to an aggregator that nobody disturbs, and asks both for every statistic of the history's jobs.
+// Gives the same runs to an aggregator that nobody disturbs, and asks both for the statistics of the history's jobs: of
+// all time, of a part of it, by hour and by day.
 // Numbers may differ by 1e-9 of themselves, as sums of doubles in another order do.
 void compare_statistics(const tests::Daemon& daemon, const std::vector<PastRun>& recorded, Faults& faults);
 

@@ -61,6 +61,9 @@ Response get_run_compare(const Request& request, query::Query& query);
 // GET /api/v1/jobs/{job}/changes (`measure`, `step`, and what selects runs).
 Response get_changes(const Request& request, query::Query& query, const Clock& clock);
 
+// GET /api/v1/openapi.json.
+Response get_openapi();
+
 // GET /-/healthy: 503 after an error that the process cannot outlive. GET /-/ready: 503 also while the store
 // cannot commit.
 Response healthy(const Committer& committer);

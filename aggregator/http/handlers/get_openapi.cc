@@ -1,0 +1,12 @@
+#include "aggregator/http/handlers/handlers.h"
+#include "aggregator/http/openapi.h"
+
+namespace kleptometrics::aggregator::http {
+
+Response get_openapi() {
+  Response response;
+  response.body = kOpenApi;
+  return response;
+}
+
+}  // namespace kleptometrics::aggregator::http

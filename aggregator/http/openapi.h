@@ -1,0 +1,11 @@
+// The OpenAPI 3.1 document of the API (proto/kleptometrics/v1/openapi.json), part of the program. A test holds it to
+// what is answered. Any thread.
+#pragma once
+
+#include <string_view>
+
+namespace kleptometrics::aggregator::http {
+
+extern const std::string_view kOpenApi;  // JSON
+
+}  // namespace kleptometrics::aggregator::http

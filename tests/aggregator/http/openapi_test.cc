@@ -1,0 +1,171 @@
+// The OpenAPI document is held to what the API does: the same routes, the same parameters, and real answers that meet
+// its schemas.
+#include <cctype>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+
+#include "aggregator/http/time_text.h"
+#include "tests/aggregator/http/fixture.h"
+#include "tests/support/catch.h"
+#include "tests/support/json_schema.h"
+
+namespace kleptometrics::aggregator::http {
+namespace {
+
+using nlohmann::json;
+using tests::JsonSchema;
+
+// An API over a store in which every answer has something to say.
+struct Filled : ApiFixture {
+  Filled() : document(json::parse(get("/api/v1/openapi.json").body)) {
+    for (int number = 0; number < 60; ++number) report(number);
+    CHECK(send("PUT", "/api/v1/jobs/import", R"({"description":"nightly","tags":["eu"],"retention_days":900})",
+               "application/json")
+              .status == 200);
+    CHECK(post("/api/v1/jobs/import/runs", R"({"progress":0.5,"scheduled_at":"2023-11-14T22:00:00Z"})").status == 201);
+    run_id = json::parse(get("/api/v1/runs?state=succeeded&limit=1").body)["runs"][0]["id"];
+  }
+
+  // Slower from the 40th on, by another version.
+  void report(int number) {
+    const int took = number < 40 ? 60 + number % 3 : 120 + number % 3;
+    const Nanos start = 1'700'000'000 - 7200 * (60 - number);
+    json run = {{"job", number % 7 == 0 ? "export" : "import"},
+                {"state", number % 10 == 9 ? "failed" : "succeeded"},
+                {"started_at", at_second(start)},
+                {"finished_at", at_second(start + took)},
+                {"scheduled_at", at_second(start - 90)},
+                {"duration_seconds", took},
+                {"version", number < 40 ? "1" : "2"},
+                {"build_id", number < 40 ? "aa" : "bb"},
+                {"host", "alpha"},
+                {"pid", 7},
+                {"program", "batch"},
+                {"labels", {{"region", "eu"}}},
+                {"counters", {{"rows", 1000 + number}}}};
+    run["resources"] = {{"cpu_user_seconds", 1.5}, {"max_rss_bytes", 4096}};
+    if (number % 10 == 9) run["failure"] = {{"kind", "signal"}, {"message", "killed"}, {"signal", 9}};
+    const Response response = post("/api/v1/runs", json{{"runs", json::array({run})}}.dump());
+    CHECK(json::parse(response.body)["accepted"] == 1);
+    CHECK(JsonSchema(document).fault(schema("PushResult"), json::parse(response.body)).empty());
+  }
+  static std::string at_second(Nanos second) { return instant_text(second * kNanosPerSecond); }
+
+  json schema(const std::string& name) const { return document["components"]["schemas"][name]; }
+  // With the parameters of a path filled in.
+  std::string concrete(std::string path) const {
+    const auto fill = [&](const std::string& name, const std::string& value) {
+      if (const auto at = path.find(name); at != std::string::npos) path.replace(at, name.size(), value);
+    };
+    fill("{job}", "import");
+    fill("{id}", run_id);
+    return path;
+  }
+  json parameter(const json& reference) const {
+    return document.at(json::json_pointer(reference["$ref"].get<std::string>().substr(1)));
+  }
+
+  json document;
+  std::string run_id;
+};
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+TEST_CASE("the document names every route, and no other") {
+  const Filled api;
+  std::set<std::string> routes;
+  for (const Route& route : api.api->routes()) routes.insert(lower(route.method) + " " + route.pattern);
+  std::set<std::string> documented;
+  for (const auto& [path, operations] : api.document["paths"].items()) {
+    for (const auto& [method, operation] : operations.items()) {
+      if (method != "parameters") documented.insert(method + " " + path);
+    }
+  }
+  REQUIRE(documented == routes);
+}
+
+TEST_CASE("every answer to a GET meets the schema that the document gives it") {
+  const Filled api;
+  const JsonSchema schemas(api.document);
+  for (const auto& [path, operations] : api.document["paths"].items()) {
+    if (!operations.contains("get")) continue;
+    const Response response = api.get(api.concrete(path));
+    CAPTURE(path, response.body.substr(0, 300));
+    REQUIRE(response.status == 200);
+    const json schema = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+    REQUIRE(schemas.fault(schema, json::parse(response.body)) == "");
+  }
+}
+
+TEST_CASE("answers that ask for more meet their schemas, too") {
+  const Filled api;
+  const JsonSchema schemas(api.document);
+  const std::map<std::string, std::string> asked = {
+      {"/api/v1/jobs/import/stats?measure=counter:rows&outcome=any", "JobStats"},
+      {"/api/v1/jobs/import/history?bucket=hour&timezone=Europe/Berlin", "History"},
+      {"/api/v1/jobs/import/compare?version=2&baseline_version=1", "Comparison"},
+      {"/api/v1/jobs/import/compare?since=30h", "Comparison"},
+      {"/api/v1/top?by=total", "Top"},
+      {"/api/v1/runs?label.region=eu&limit=3", "RunList"},
+      {"/api/v1/jobs?tag=eu", "JobList"},
+  };
+  for (const auto& [target, name] : asked) {
+    const Response response = api.get(target);
+    CAPTURE(target, response.body.substr(0, 300));
+    REQUIRE(response.status == 200);
+    REQUIRE(schemas.fault(api.schema(name), json::parse(response.body)) == "");
+  }
+  REQUIRE(json::parse(api.get("/api/v1/jobs/import/changes").body)["changes"].size() == 1);
+}
+
+TEST_CASE("problems meet their schema") {
+  const Filled api;
+  const JsonSchema schemas(api.document);
+  for (const char* const target : {"/api/v1/jobs/none/stats", "/nowhere", "/api/v1/runs?state=red"}) {
+    const Response response = api.get(target);
+    REQUIRE(response.status >= 400);
+    REQUIRE(schemas.fault(api.schema("Problem"), json::parse(response.body)) == "");
+  }
+}
+
+TEST_CASE("each parameter of the document is known to its route, and others are not") {
+  const Filled api;
+  for (const auto& [path, operations] : api.document["paths"].items()) {
+    if (!operations.contains("get")) continue;
+    const std::string target = api.concrete(path);
+    for (const json& reference : operations["get"].value("parameters", json::array())) {
+      std::string name = api.parameter(reference)["name"];
+      if (name == "label") name = "label.region";
+      // A value that is no good to any of them: it may be at fault, its name may not.
+      const json body = json::parse(api.get(target + "?" + name + "=~").body);
+      CAPTURE(target, name, body.dump());
+      REQUIRE(body.value("detail", "").find("unknown") == std::string::npos);
+    }
+    CAPTURE(target);
+    REQUIRE(blame(api.get(target + "?colour=red")) == "400 colour");
+  }
+}
+
+TEST_CASE("the validator finds what does not meet a schema") {
+  const json document = {{"a",
+                          {{"type", "object"},
+                           {"properties", {{"n", {{"type", "integer"}, {"minimum", 1}}}}},
+                           {"required", {"n"}},
+                           {"additionalProperties", false}}}};
+  const JsonSchema schemas(document);
+  const json schema = {{"$ref", "#/a"}};
+  CHECK(schemas.fault(schema, {{"n", 1}}).empty());
+  CHECK_FALSE(schemas.fault(schema, {{"n", 0}}).empty());
+  CHECK_FALSE(schemas.fault(schema, {{"n", 1.5}}).empty());
+  CHECK_FALSE(schemas.fault(schema, json::object()).empty());
+  CHECK_FALSE(schemas.fault(schema, {{"n", 1}, {"m", 2}}).empty());
+  CHECK_FALSE(schemas.fault({{"oneOf", json::array()}}, 1).empty());
+}
+
+}  // namespace
+}  // namespace kleptometrics::aggregator::http

@@ -10,7 +10,8 @@ usage() {
 sh cmake/test.sh [--sanitize]
 
 Installs missing packages (apt-get, with sudo where needed), builds the preset `release` into build/release and runs
-every test with ctest; then, where clang is there, fuzzes for some seconds what reads bytes of strangers (preset `fuzz`).
+every test with ctest; then, where clang is there, fuzzes for some seconds what reads bytes of strangers (preset `fuzz`),
+and where npx is there, lints the OpenAPI document.
 Safe to run again, and quick the second time.
 
   --sanitize  then build and test the presets asan (with UBSan), tsan and clang (warnings are errors) too
@@ -59,6 +60,20 @@ try_fuzz() {
   configure fuzz && build fuzz fuzz && run_tests fuzz --label-regex '^fuzz$'
 }
 
+# The API's document against the rules that a public linter recommends.
+linter=@redocly/cli@1.25.11
+lint_api() {
+  if ! command -v npx >/dev/null 2>&1; then
+    say "No npx here: the OpenAPI document is held to what is answered, and not to a linter's rules."
+    return 0
+  fi
+  if ! timeout 120 npx --yes "$linter" --version >/dev/null 2>&1; then
+    say "The linter $linter cannot be had here: the OpenAPI document is not held to its rules."
+    return 0
+  fi
+  REDOCLY_TELEMETRY=off timeout 120 npx --yes "$linter" lint "$root/proto/kleptometrics/v1/openapi.json"
+}
+
 # shellcheck disable=SC2086  # lists
 {
   install_packages $klepto_packages
@@ -69,6 +84,7 @@ for preset in $presets; do
   try "$preset" || failed="$failed $preset"
 done
 try_fuzz || failed="$failed fuzz"
+lint_api || failed="$failed openapi"
 if [ -n "$failed" ]; then
   complain "Failed:$failed"
   exit 1

@@ -28,8 +28,8 @@ namespace {
 using aggregator::Run;
 using aggregator::Store;
 
-constexpr std::uint32_t kRuns = 1000;
-constexpr std::uint32_t kStride = 5;            // between runs asked for one by one
+constexpr std::uint32_t kRuns = 3000;
+constexpr std::uint32_t kStride = 15;            // between runs asked for one by one
 constexpr std::size_t kBatch = 50;              // in a row of the log, or once settled in a chunk
 constexpr std::size_t kUnsettled = 10 * kRuns;  // so many would be settled at once
 constexpr unsigned kSecondsMax = 60;            // for one reader; then it hangs

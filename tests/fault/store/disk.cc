@@ -9,6 +9,8 @@ namespace kleptometrics::fault {
 namespace {
 
 constexpr std::uint64_t kSector = 512;
+// The first sync of a log or journal makes the names of its folder durable, too: so does the system's VFS.
+constexpr int kSyncsNames = SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL;
 
 void play(std::string& bytes, std::uint64_t at, const char* from, std::uint64_t length) {
   if (bytes.size() < at + length) bytes.resize(at + length);
@@ -22,7 +24,8 @@ struct Disk::File {
   sqlite3_file base;
   Disk* disk;
   ContentPtr content;
-  int level;  // of locks
+  int level;         // of locks
+  bool syncs_names;  // at its next sync
 };
 
 // SQLite's calls, each handed to the disk of its file.
@@ -32,7 +35,8 @@ struct Disk::Calls {
   static Disk& disk_of(sqlite3_vfs* vfs) { return *static_cast<Disk*>(vfs->pAppData); }
 
   static int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
-    auto* const made = new (file) File{{&kMethods}, &disk_of(vfs), nullptr, SQLITE_LOCK_NONE};
+    auto* const made =
+        new (file) File{{&kMethods}, &disk_of(vfs), nullptr, SQLITE_LOCK_NONE, (flags & kSyncsNames) != 0};
     if (out_flags != nullptr) *out_flags = flags;
     const int code = disk_of(vfs).open(name, *made);
     if (code != SQLITE_OK) {
@@ -67,7 +71,7 @@ struct Disk::Calls {
   static int truncate(sqlite3_file* file, sqlite3_int64 length) {
     return file_of(file).disk->cut(of(file), static_cast<std::uint64_t>(length));
   }
-  static int sync(sqlite3_file* file, int) { return file_of(file).disk->sync(&of(file)); }
+  static int sync(sqlite3_file* file, int) { return file_of(file).disk->sync(file_of(file)); }
   static int size(sqlite3_file* file, sqlite3_int64* out) {
     *out = static_cast<sqlite3_int64>(of(file).now.size());
     return SQLITE_OK;
@@ -254,16 +258,14 @@ int Disk::cut(Content& content, std::uint64_t length) {
   return power == Power::kOn ? SQLITE_OK : SQLITE_IOERR_TRUNCATE;
 }
 
-// The first sync of a file that is new makes its name durable, too, as the system's VFS does of logs and journals.
-int Disk::sync(const Content* given) {
+int Disk::sync(File& file) {
   const Power power = this->power();
   if (power == Power::kOff) return SQLITE_IOERR_FSYNC;
   if (std::exchange(bad_sync_, false)) return SQLITE_IOERR_FSYNC;
   const bool done = !lies_ && (power == Power::kOn || below(2) == 0);
   if (done) {
-    const auto is = [&](const auto& entry) { return entry.second.get() == given; };
-    if (std::none_of(synced_names_.begin(), synced_names_.end(), is)) sync_names();
-    auto& content = const_cast<Content&>(*given);
+    if (std::exchange(file.syncs_names, false)) sync_names();
+    Content& content = *file.content;
     for (const Change& change : content.since) {
       if (change.cut) {
         content.synced.resize(change.at);

@@ -84,7 +84,7 @@ class Disk {
   int read(const Content& content, void* to, std::uint64_t length, std::uint64_t at);
   int write(Content& content, const void* from, std::uint64_t length, std::uint64_t at);
   int cut(Content& content, std::uint64_t length);
-  int sync(const Content* content);
+  int sync(File& file);
   void sync_names() { synced_names_ = names_; }
   void recover(Content& content);
   void play_torn(const Change& change, std::string& bytes);

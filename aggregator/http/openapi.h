@@ -6,6 +6,6 @@
 
 namespace kleptometrics::aggregator::http {
 
-extern const std::string_view kOpenApi;  // JSON
+std::string_view openapi();  // JSON
 
 }  // namespace kleptometrics::aggregator::http

@@ -5,7 +5,7 @@ namespace kleptometrics::aggregator::http {
 
 Response get_openapi() {
   Response response;
-  response.body = kOpenApi;
+  response.body = openapi();
   return response;
 }
 

@@ -126,11 +126,24 @@ TEST_CASE("answers that ask for more meet their schemas, too") {
 TEST_CASE("problems meet their schema") {
   const Filled api;
   const JsonSchema schemas(api.document);
-  for (const char* const target : {"/api/v1/jobs/none/stats", "/nowhere", "/api/v1/runs?state=red"}) {
+  for (const char* const target :
+       {"/api/v1/jobs/none/stats", "/api/v1/runs?job=none", "/nowhere", "/api/v1/runs?state=red"}) {
     const Response response = api.get(target);
+    CAPTURE(target);
     REQUIRE(response.status >= 400);
     REQUIRE(schemas.fault(api.schema("Problem"), json::parse(response.body)) == "");
   }
+}
+
+TEST_CASE("every call documents an error of the server, and a list of an unknown job that there is none") {
+  const Filled api;
+  for (const auto& [path, operations] : api.document["paths"].items()) {
+    for (const auto& [method, operation] : operations.items()) {
+      if (method != "parameters") REQUIRE(operation["responses"].contains("500"));
+    }
+  }
+  REQUIRE(api.get("/api/v1/runs?job=none").status == 404);
+  REQUIRE(api.document["paths"]["/api/v1/runs"]["get"]["responses"].contains("404"));
 }
 
 TEST_CASE("each parameter of the document is known to its route, and others are not") {

@@ -298,8 +298,7 @@ Stats stats_of(const Rollup& rollup, const std::vector<State>& outcomes) {
   stats.canceled = rollup.of(State::kCanceled).runs;
   stats.crashed = rollup.of(State::kCrashed).runs;
   for (const Rollup::Outcome& outcome : rollup.outcomes) stats.late += outcome.late;
-  const std::uint64_t tried = stats.succeeded + stats.failed + stats.crashed;
-  if (tried != 0) stats.success_rate = static_cast<double>(stats.succeeded) / static_cast<double>(tried);
+  stats.success_rate = success_rate_of(stats);
   Distribution values;
   for (const State state : {State::kSucceeded, State::kFailed, State::kCanceled, State::kCrashed}) {
     if (asked(outcomes, state)) values.merge(rollup.of(state).values);

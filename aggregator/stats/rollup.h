@@ -132,6 +132,10 @@ Stats stats_of(const Rollup& rollup, const std::vector<State>& outcomes);
 enum class Resolution { kHour, kDay, kAll };
 inline constexpr Nanos kHour = 3600 * kNanosPerSecond;
 inline constexpr Nanos kDay = 24 * kHour;
+// Hours are kept of durations alone.
+inline bool kept_by(Resolution resolution, const Series& series) {
+  return resolution != Resolution::kHour || series.durations();
+}
 // Start of the hour or day (UTC) that holds the instant; 0 for all time.
 Nanos start_of(Nanos at, Resolution resolution);
 

@@ -16,10 +16,6 @@ constexpr auto kPerSecond = static_cast<double>(kNanosPerSecond);
 __extension__ using Wide = __int128;
 using Time = std::optional<Wide>;
 
-bool is_time(Measure::Kind kind) {
-  return kind == Measure::Kind::kDuration || kind == Measure::Kind::kStartDelay || kind == Measure::Kind::kCpu;
-}
-
 Time duration_of(const Run& run) {
   if (run.duration) return *run.duration;
   if (!run.finished_at) return std::nullopt;
@@ -126,6 +122,16 @@ std::optional<Measure> Measure::parse(std::string_view text) {
   return std::nullopt;
 }
 
+bool is_time(Measure::Kind kind) {
+  return kind == Measure::Kind::kDuration || kind == Measure::Kind::kStartDelay || kind == Measure::Kind::kCpu;
+}
+
+std::optional<double> success_rate_of(const Stats& stats) {
+  const std::uint64_t tried = stats.succeeded + stats.failed + stats.crashed;
+  if (tried == 0) return std::nullopt;
+  return static_cast<double>(stats.succeeded) / static_cast<double>(tried);
+}
+
 std::string text_of(const Measure& measure) {
   using Kind = Measure::Kind;
   switch (measure.kind) {
@@ -219,8 +225,7 @@ double Accumulator::mean() const {
 }
 
 Stats Accumulator::finish() {
-  const std::uint64_t tried = stats_.succeeded + stats_.failed + stats_.crashed;
-  if (tried != 0) stats_.success_rate = static_cast<double>(stats_.succeeded) / static_cast<double>(tried);
+  stats_.success_rate = success_rate_of(stats_);
   if (values_.empty()) return stats_;
   std::sort(values_.begin(), values_.end(), [](const Value& a, const Value& b) {
     return std::tie(a.value, a.at, a.run_id) < std::tie(b.value, b.at, b.run_id);

@@ -25,6 +25,8 @@ struct Measure {
   bool operator==(const Measure&) const = default;
 };
 std::string text_of(const Measure& measure);
+// True of measures whose values are times.
+bool is_time(Measure::Kind kind);
 
 // The value of the run's own measure, or with `step` set (a path) of that step: duration only, the step's
 // total. nullopt where it is unknown: the run never said, the step never ended once, the ratio is no finite
@@ -77,6 +79,9 @@ struct Stats {
   double quantile_error = 0;           // guaranteed relative error of the quantiles; 0: exact
   Rounded rounded;
 };
+
+// succeeded / (succeeded + failed + crashed); nullopt where there are none.
+std::optional<double> success_rate_of(const Stats& stats);
 
 // What statistics are about, as asked for; empty `step`: whole runs. Answers repeat it. Borrows.
 struct Subject {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "aggregator/store/apply.h"
-#include "aggregator/store/heads.h"
+#include "aggregator/store/rules.h"
 
 namespace kleptometrics::aggregator {
 
@@ -44,7 +44,7 @@ void MemoryStore::expire(const Kept& kept, Job& job) {
   const Run& run = kept.run;
   for (const stats::Series& series : stats::series_of(run)) {
     for (const Resolution resolution : {Resolution::kHour, Resolution::kDay, Resolution::kAll}) {
-      if (resolution == Resolution::kHour && !series.durations()) continue;
+      if (!kept_by(resolution, series)) continue;
       job.expired[{text_of(series), resolution, start_of(run.started_at, resolution)}].measure(run, series);
     }
   }
@@ -122,18 +122,13 @@ absl::Status MemoryStore::scan(const RunFilter& filter, absl::FunctionRef<void(c
 
 void MemoryStore::add_up(const Stretch& stretch, const SummaryRequest& request, const std::string& name, const Job& job,
                          Pieces& pieces) {
-  const bool all = stretch.by == Stretch::By::kAll;
   for (const auto& [position, entry] : job.runs) {
-    const Nanos at = position.first;
-    if (terminal(entry->run.state) && (all || (at >= stretch.since && at < stretch.until))) pieces.run(entry->run);
+    if (terminal(entry->run.state) && holds(stretch, position.first)) pieces.run(entry->run);
   }
   if (stretch.by == Stretch::By::kRuns) return;
-  const Resolution resolution = all                                ? Resolution::kAll
-                                : stretch.by == Stretch::By::kHour ? Resolution::kHour
-                                                                   : Resolution::kDay;
   for (const auto& [key, rollup] : job.expired) {
-    const auto& [series, its_resolution, start] = key;
-    if (its_resolution != resolution || !(all || (start >= stretch.since && start < stretch.until))) continue;
+    const auto& [series, resolution, start] = key;
+    if (resolution != resolution_of(stretch.by) || !holds(stretch, start)) continue;
     const stats::Series of = *stats::series_named(series);
     if (of.durations() || of == request.series) pieces.rollup(name, start, of, rollup);
   }

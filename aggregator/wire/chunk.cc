@@ -299,10 +299,6 @@ absl::Status broken(std::string_view what) {
 
 }  // namespace
 
-bool chunk_order(const Run& a, const Run& b) {
-  return std::tie(a.job, a.started_at, a.id) < std::tie(b.job, b.started_at, b.id);
-}
-
 std::string encode_chunk(const std::vector<Chunked>& runs, const std::vector<Uuid>& gone) {
   return ChunkWriter(runs).write_all(gone);
 }

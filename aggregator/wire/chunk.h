@@ -22,12 +22,10 @@ namespace kleptometrics::aggregator::wire {
 struct Chunked {
   const Run* run = nullptr;  // borrowed
   std::uint32_t slot = 0;
-  bool in_hours = false;  // counted in a rollup of its hour already
+  bool in_hours = false;   // counted in a rollup of its hour already
   Nanos committed_at = 0;  // kept to the second, rounded up
 };
-// The order of runs in a chunk: by job, then by start, then by id.
-bool chunk_order(const Run& a, const Run& b);
-// Requires slots that rise. Runs in chunk_order() take the least room. `gone`: ids to be known still.
+// Requires slots that rise. Runs by job, and within a job by start, take the least room. `gone`: ids to be known still.
 std::string encode_chunk(const std::vector<Chunked>& runs, const std::vector<Uuid>& gone);
 
 class ChunkReader {

@@ -24,23 +24,18 @@ constexpr char kDelete[] = "DELETE FROM rollups WHERE resolution=?1 AND series=?
 
 Nanos length_of(Resolution resolution) { return resolution == Resolution::kHour ? stats::kHour : stats::kDay; }
 
+// Hours and days are stored as their number since 1970.
 std::int64_t number_of(Resolution resolution, Nanos at) {
   if (resolution == Resolution::kAll) return 0;
   const Nanos length = length_of(resolution);
   return at / length - (at % length < 0 ? 1 : 0);
 }
 
-bool is_time(const stats::Series& series) {
-  using Kind = stats::Measure::Kind;
-  const Kind kind = series.measure.kind;
-  return kind == Kind::kDuration || kind == Kind::kStartDelay || kind == Kind::kCpu;
-}
+std::int64_t stored_start(const RollupKey& key) { return number_of(key.resolution, key.start); }
 
 std::int64_t resolution_of(const RollupKey& key) { return static_cast<std::int64_t>(key.resolution); }
 
 }  // namespace
-
-std::int64_t stored_start(const RollupKey& key) { return number_of(key.resolution, key.start); }
 
 absl::Status read_rollups(Connection& db, const RollupKey& from, Nanos until,
                           absl::FunctionRef<absl::Status(const RollupKey&, std::string_view bytes)> visit) {
@@ -110,7 +105,7 @@ absl::Status RollupRows::expire(std::int64_t job, const Run& run) {
     const absl::StatusOr<std::int64_t> key = key_of(series);
     if (!key.ok()) return key.status();
     for (const Resolution resolution : {Resolution::kHour, Resolution::kDay}) {
-      if (resolution == Resolution::kHour && !series.durations()) continue;
+      if (!kept_by(resolution, series)) continue;
       const RollupKey at{resolution, *key, job, start_of(run.started_at, resolution)};
       if (absl::Status status = expire_in(at, series, run); !status.ok()) return status;
     }
@@ -169,7 +164,7 @@ absl::Status RollupRows::remove(std::int64_t job, const Run& run, bool hour, con
     if (!key.ok()) return key.status();
     // The finer first: all time finds its extremes among days.
     for (const Resolution resolution : {Resolution::kHour, Resolution::kDay, Resolution::kAll}) {
-      if (resolution == Resolution::kHour && !(hour && series.durations())) continue;
+      if (!kept_by(resolution, series) || (resolution == Resolution::kHour && !hour)) continue;
       const RollupKey at{resolution, *key, job, start_of(run.started_at, resolution)};
       if (absl::Status status = remove_from(at, run, series, others); !status.ok()) return status;
     }
@@ -189,7 +184,7 @@ absl::Status RollupRows::remove_from(const RollupKey& key, const Run& run, const
   const auto amount = amount_of(run, series.measure, series.step);
   if (!amount) return store(key, *rollup);
   const bool extremes_stay = outcome.values.remove({*amount, run.id, run.started_at});
-  if (outcome.values.count != 0 && (!extremes_stay || !is_time(series))) {
+  if (outcome.values.count != 0 && (!extremes_stay || !stats::is_time(series.measure.kind))) {
     const absl::Status status = add_up_again(key, outcome.values, run.state, series, others);
     if (!status.ok()) return status;
   }
@@ -235,7 +230,8 @@ absl::Status RollupRows::add_up_again(const RollupKey& key, stats::Distribution&
     if (its.count != 0) points.insert(points.end(), {its.low, its.high});
   }
   values.find_extremes(points);
-  if (!is_time(series) && count == values.count) values.numbers = moments;  // else some have expired
+  if (!stats::is_time(series.measure.kind) && count == values.count)
+    values.numbers = moments;  // else some have expired
   return status;
 }
 

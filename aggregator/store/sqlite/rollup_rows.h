@@ -78,7 +78,4 @@ class RollupRows {
   std::map<std::string, std::int64_t> series_;
 };
 
-// Hours and days are stored as their number since 1970.
-std::int64_t stored_start(const RollupKey& key);
-
 }  // namespace kleptometrics::aggregator::sqlite

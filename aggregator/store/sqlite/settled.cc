@@ -50,6 +50,13 @@ Nanos end_of(const RunFilter& filter, const std::optional<RunCursor>& after) {
   return after ? std::min(until, after->started_at + 1) : until;
 }
 
+// Bit i for state i; all for none.
+std::int64_t mask_of(const std::vector<State>& states) {
+  std::int64_t mask = states.empty() ? -1 : 0;
+  for (const State state : states) mask |= bit(state);
+  return mask;
+}
+
 std::string chunk_name(std::int64_t key) { return absl::StrCat("the chunk ", key, " of runs"); }
 
 // A stop of an iteration is no error.
@@ -67,10 +74,8 @@ bool behind(const Run& run, const std::optional<RunCursor>& after) {
   return !after || std::tie(run.started_at, run.id) < std::tie(after->started_at, after->id);
 }
 
-std::int64_t mask_of(const std::vector<State>& states) {
-  std::int64_t mask = states.empty() ? -1 : 0;
-  for (const State state : states) mask |= bit(state);
-  return mask;
+absl::Status damaged(const absl::Status& status) {
+  return absl::IsDataLoss(status) ? absl::UnknownError(status.message()) : status;
 }
 
 absl::StatusOr<std::int64_t> Settled::job_key(std::string_view name) {
@@ -88,21 +93,19 @@ absl::StatusOr<wire::ChunkReader> Settled::chunk(std::int64_t key) {
     return absl::UnknownError(absl::StrCat(chunk_name(key), " is missing"));
   }
   absl::StatusOr<wire::ChunkReader> in = wire::ChunkReader::open(row.blob(0));
-  if (!in.ok() || in->size() == 0) return in;
+  if (!in.ok()) return damaged(in.status());
+  if (in->size() == 0) return in;
   Nanos first = kNever;
   Nanos last = kEver;
   for (std::size_t at = 0; at < in->size(); ++at) {
     first = std::min(first, in->started_at(at));
     last = std::max(last, in->started_at(at));
   }
-  if (first != row.integer(1) || last != row.integer(2)) return absl::DataLossError("the row of a chunk holds another");
+  if (first != row.integer(1) || last != row.integer(2)) return absl::UnknownError("the row of a chunk holds another");
   return in;
 }
 
 absl::StatusOr<std::optional<Settled::Found>> Settled::find(const Uuid& id) {
-  const auto damaged = [](const absl::Status& status) -> absl::Status {
-    return absl::IsDataLoss(status) ? absl::UnknownError(status.message()) : status;
-  };
   std::vector<Place> places;
   {
     Execution rows(db_.prepare("SELECT place FROM ids WHERE key = ?1"));
@@ -121,7 +124,7 @@ absl::StatusOr<std::optional<Settled::Found>> Settled::find(const Uuid& id) {
       continue;
     }
     const absl::StatusOr<wire::ChunkReader> in = chunk(place.chunk());
-    if (!in.ok()) return damaged(in.status());
+    if (!in.ok()) return in.status();
     if (const auto at = in->at_slot(place.slot())) {
       if (in->id(*at) != id) continue;
       absl::StatusOr<Run> run = in->run(*at);
@@ -133,15 +136,50 @@ absl::StatusOr<std::optional<Settled::Found>> Settled::find(const Uuid& id) {
   return std::optional<Found>();
 }
 
-absl::Status Settled::each_open(const RunFilter& filter, std::int64_t job, Nanos before, const Hidden& hidden,
-                                Damage damage, absl::FunctionRef<bool(Nanos)> wants,
-                                absl::FunctionRef<void(Run&&)> visit) {
-  Execution rows(db_.prepare(job != 0
+absl::StatusOr<std::optional<Settled::Selection>> Settled::select(const RunFilter& filter, Nanos end) {
+  std::int64_t job = 0;
+  if (!filter.job.empty()) {
+    const absl::StatusOr<std::int64_t> key = job_key(filter.job);
+    if (!key.ok()) return key.status();
+    if (*key == 0) return std::optional<Selection>();
+    job = *key;
+  }
+  return Selection{filter, job, filter.since.value_or(kEver), end, mask_of(filter.states)};
+}
+
+absl::Status Settled::each_in_chunk(const Selection& of, std::int64_t key, std::optional<std::uint32_t> slot,
+                                    Damage damage, absl::FunctionRef<bool(Nanos)> wants,
+                                    absl::FunctionRef<void(Run&&, bool in_hours)> visit) {
+  const absl::StatusOr<wire::ChunkReader> in = chunk(key);
+  if (!in.ok()) {
+    if (!absl::IsUnknown(in.status())) return in.status();
+    damage(chunk_name(key), in.status());
+    return absl::OkStatus();
+  }
+  for (std::size_t at = 0; at < in->size(); ++at) {
+    const Nanos start = in->started_at(at);
+    if (start < of.since || start >= of.end || !wants(start) || (of.states & bit(in->state(at))) == 0) continue;
+    if ((slot && in->slot(at) != *slot) || (of.loose && in->in_hours(at))) continue;
+    if (of.job != 0 && in->job(at) != of.filter.job) continue;
+    absl::StatusOr<Run> run = in->run(at);
+    if (!run.ok()) {
+      damage(chunk_name(key), run.status());
+    } else if (matches(of.filter, *run)) {
+      visit(*std::move(run), in->in_hours(at));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Settled::each_open(const Selection& of, const Hidden& hidden, Damage damage,
+                                absl::FunctionRef<bool(Nanos)> wants, absl::FunctionRef<void(Run&&)> visit) {
+  if ((of.states & bit(State::kRunning)) == 0) return absl::OkStatus();
+  Execution rows(db_.prepare(of.job != 0
                                  ? "SELECT key, bytes, started_at FROM open_runs WHERE job = ?3 AND started_at >= ?1"
                                    " AND started_at < ?2 ORDER BY started_at DESC"
                                  : "SELECT key, bytes, started_at FROM open_runs WHERE started_at >= ?1"
                                    " AND started_at < ?2 AND ?3 = 0 ORDER BY started_at DESC"));
-  rows.with(filter.since.value_or(kEver), before, job);
+  rows.with(of.since, of.end, of.job);
   while (rows.next() && wants(rows.integer(2))) {
     if (hidden.contains(rows.integer(0))) continue;
     absl::StatusOr<Run> run = wire::decode_run(rows.blob(1));
@@ -149,74 +187,48 @@ absl::Status Settled::each_open(const RunFilter& filter, std::int64_t job, Nanos
       damage(absl::StrCat("the open run ", rows.integer(0)), run.status());
       continue;
     }
-    if (matches(filter, *run)) visit(*std::move(run));
+    if (matches(of.filter, *run)) visit(*std::move(run));
   }
   return unless(rows.corrupt(), "the table of open runs", rows.status(), damage);
 }
 
 absl::StatusOr<std::vector<Run>> Settled::newest(const RunFilter& filter, const std::optional<RunCursor>& after,
                                                  std::size_t limit, const Hidden& hidden, Damage damage) {
-  std::int64_t job = 0;
-  if (!filter.job.empty()) {
-    const absl::StatusOr<std::int64_t> key = job_key(filter.job);
-    if (!key.ok()) return key.status();
-    if (*key == 0) return std::vector<Run>();
-    job = *key;
-  }
-  const Nanos since = filter.since.value_or(kEver);
-  const Nanos end = end_of(filter, after);
-  const std::int64_t mask = mask_of(filter.states);
+  const absl::StatusOr<std::optional<Selection>> selected = select(filter, end_of(filter, after));
+  if (!selected.ok()) return selected.status();
+  if (!*selected) return std::vector<Run>();
+  const Selection& of = **selected;
   Newest best(limit, after);
-  if ((mask & bit(State::kRunning)) != 0) {
-    const absl::Status status = each_open(
-        filter, job, end, hidden, damage, [&](Nanos start) { return best.wants(start); },
-        [&](Run&& run) { best.put(std::move(run)); });
-    if (!status.ok()) return status;
-  }
-  if ((mask & ~bit(State::kRunning)) == 0) return best.take();
+  const auto wants = [&best](Nanos start) { return best.wants(start); };
+  if (absl::Status status = each_open(of, hidden, damage, wants, [&best](Run&& run) { best.put(std::move(run)); });
+      !status.ok())
+    return status;
+  if ((of.states & ~bit(State::kRunning)) == 0) return best.take();
 
-  const auto look_into = [&](std::int64_t key, std::optional<std::uint32_t> slot) -> absl::Status {
-    const absl::StatusOr<wire::ChunkReader> in = chunk(key);
-    if (!in.ok()) {
-      if (!absl::IsUnknown(in.status()) && !absl::IsDataLoss(in.status())) return in.status();
-      damage(chunk_name(key), in.status());
-      return absl::OkStatus();
-    }
-    for (std::size_t at = 0; at < in->size(); ++at) {
-      if (slot && in->slot(at) != *slot) continue;
-      const Nanos start = in->started_at(at);
-      if (start < since || start >= end || !best.wants(start) || (mask & bit(in->state(at))) == 0) continue;
-      if (job != 0 && in->job(at) != filter.job) continue;
-      absl::StatusOr<Run> run = in->run(at);
-      if (!run.ok()) {
-        damage(chunk_name(key), run.status());
-      } else if (matches(filter, *run)) {
-        best.put(*std::move(run));
-      }
-    }
-    return absl::OkStatus();
-  };
-
-  if (job == 0 && (mask & ~kBad) == 0) {
+  const auto put = [&best](Run&& run, bool) { best.put(std::move(run)); };
+  if (of.job == 0 && (of.states & ~kBad) == 0) {
     Execution rows(
         db_.prepare("SELECT started_at, place FROM bad WHERE started_at >= ?1 AND started_at < ?2"
                     " ORDER BY started_at DESC"));
-    rows.with(since, end);
+    rows.with(of.since, of.end);
     while (rows.next() && best.wants(rows.integer(0))) {
       const Place place{rows.integer(1)};
-      if (absl::Status status = look_into(place.chunk(), place.slot()); !status.ok()) return status;
+      const absl::Status status = each_in_chunk(of, place.chunk(), place.slot(), damage, wants, put);
+      if (!status.ok()) return status;
     }
     if (absl::Status status = unless(rows.corrupt(), "the list of what failed", rows.status(), damage); !status.ok())
       return status;
     return best.take();
   }
-  Execution rows(db_.prepare(job != 0 ? "SELECT chunk, last_start FROM slices WHERE job = ?4 AND last_start >= ?1 AND"
-                                        " first_start < ?2 AND states & ?3 ORDER BY last_start DESC"
-                                      : "SELECT key, last_start FROM chunks WHERE last_start >= ?1 AND first_start < ?2"
-                                        " AND states & ?3 AND ?4 = 0 ORDER BY last_start DESC"));
-  rows.with(since, end, mask, job);
+  Execution rows(db_.prepare(of.job != 0
+                                 ? "SELECT chunk, last_start FROM slices WHERE job = ?4 AND last_start >= ?1 AND"
+                                   " first_start < ?2 AND states & ?3 ORDER BY last_start DESC"
+                                 : "SELECT key, last_start FROM chunks WHERE last_start >= ?1 AND first_start < ?2"
+                                   " AND states & ?3 AND ?4 = 0 ORDER BY last_start DESC"));
+  rows.with(of.since, of.end, of.states, of.job);
   while (rows.next() && best.wants(rows.integer(1))) {
-    if (absl::Status status = look_into(rows.integer(0), std::nullopt); !status.ok()) return status;
+    const absl::Status status = each_in_chunk(of, rows.integer(0), std::nullopt, damage, wants, put);
+    if (!status.ok()) return status;
   }
   if (absl::Status status = unless(rows.corrupt(), "the list of chunks", rows.status(), damage); !status.ok())
     return status;
@@ -225,45 +237,24 @@ absl::StatusOr<std::vector<Run>> Settled::newest(const RunFilter& filter, const 
 
 absl::Status Settled::scan(const RunFilter& filter, const Hidden& hidden, bool loose, Damage damage,
                            absl::FunctionRef<void(Run&&, bool in_hours)> visit) {
-  std::int64_t job = 0;
-  if (!filter.job.empty()) {
-    const absl::StatusOr<std::int64_t> key = job_key(filter.job);
-    if (!key.ok()) return key.status();
-    if (*key == 0) return absl::OkStatus();
-    job = *key;
-  }
-  const Nanos since = filter.since.value_or(kEver);
-  const Nanos end = filter.until.value_or(kNever);
-  const std::int64_t mask = mask_of(filter.states);
-  if ((mask & bit(State::kRunning)) != 0 && !loose) {
-    const absl::Status status = each_open(
-        filter, job, end, hidden, damage, [](Nanos) { return true; }, [&](Run&& run) { visit(std::move(run), false); });
+  absl::StatusOr<std::optional<Selection>> selected = select(filter, filter.until.value_or(kNever));
+  if (!selected.ok() || !*selected) return selected.status();
+  Selection& of = **selected;
+  of.loose = loose;
+  const auto all = [](Nanos) { return true; };
+  if (!loose) {
+    const absl::Status status = each_open(of, hidden, damage, all, [&](Run&& run) { visit(std::move(run), false); });
     if (!status.ok()) return status;
   }
   Execution rows(db_.prepare(
-      job != 0
+      of.job != 0
           ? "SELECT chunk FROM slices WHERE job = ?4 AND last_start >= ?1 AND first_start < ?2 AND states & ?3"
             " AND (loose > 0 OR ?5 = 0)"
           : "SELECT key FROM chunks WHERE last_start >= ?1 AND first_start < ?2 AND states & ?3 AND ?4 = 0 AND ?5 >= 0"));
-  rows.with(since, end, mask, job, std::int64_t{loose ? 1 : 0});
+  rows.with(of.since, of.end, of.states, of.job, std::int64_t{loose ? 1 : 0});
   while (rows.next()) {
-    const absl::StatusOr<wire::ChunkReader> in = chunk(rows.integer(0));
-    if (!in.ok()) {
-      if (!absl::IsUnknown(in.status()) && !absl::IsDataLoss(in.status())) return in.status();
-      damage(chunk_name(rows.integer(0)), in.status());
-      continue;
-    }
-    for (std::size_t at = 0; at < in->size(); ++at) {
-      const Nanos start = in->started_at(at);
-      if (start < since || start >= end || (mask & bit(in->state(at))) == 0) continue;
-      if ((loose && in->in_hours(at)) || (job != 0 && in->job(at) != filter.job)) continue;
-      absl::StatusOr<Run> run = in->run(at);
-      if (!run.ok()) {
-        damage(chunk_name(rows.integer(0)), run.status());
-      } else if (matches(filter, *run)) {
-        visit(*std::move(run), in->in_hours(at));
-      }
-    }
+    const absl::Status status = each_in_chunk(of, rows.integer(0), std::nullopt, damage, all, visit);
+    if (!status.ok()) return status;
   }
   return unless(rows.corrupt(), "the list of chunks", rows.status(), damage);
 }

@@ -35,7 +35,7 @@ class Settled {
     bool in_hours = false;  // counted in its hour
     Run run{};
   };
-  // nullopt: unknown. Unknown (the error): there is something of that id, and it is damaged.
+  // nullopt: unknown. Unknown (the error): there is something of that id, and it is damaged. chunk() likewise.
   absl::StatusOr<std::optional<Found>> find(const Uuid& id);
   // 0: unknown.
   absl::StatusOr<std::int64_t> job_key(std::string_view name);
@@ -50,9 +50,22 @@ class Settled {
                     absl::FunctionRef<void(Run&&, bool in_hours)> visit);
 
  private:
+  // A filter with what it comes to here.
+  struct Selection {
+    const RunFilter& filter;
+    std::int64_t job;  // 0: of every job
+    Nanos since, end;
+    std::int64_t states;  // bit i for state i
+    bool loose = false;   // only of those that are counted in no hour
+  };
+  // nullopt: the job is unknown.
+  absl::StatusOr<std::optional<Selection>> select(const RunFilter& filter, Nanos end);
+  // The runs of the selection in a chunk (or in a slot of it), as far as `wants` says so of the start.
+  absl::Status each_in_chunk(const Selection& of, std::int64_t key, std::optional<std::uint32_t> slot, Damage damage,
+                             absl::FunctionRef<bool(Nanos)> wants, absl::FunctionRef<void(Run&&, bool in_hours)> visit);
   // Newest first, as long as `wants` says so of the start.
-  absl::Status each_open(const RunFilter& filter, std::int64_t job, Nanos before, const Hidden& hidden, Damage damage,
-                         absl::FunctionRef<bool(Nanos)> wants, absl::FunctionRef<void(Run&&)> visit);
+  absl::Status each_open(const Selection& of, const Hidden& hidden, Damage damage, absl::FunctionRef<bool(Nanos)> wants,
+                         absl::FunctionRef<void(Run&&)> visit);
 
   Connection& db_;
 };
@@ -61,7 +74,9 @@ class Settled {
 bool newer(const Run& a, const Run& b);
 // True if the run comes behind the cursor in a list.
 bool behind(const Run& run, const std::optional<RunCursor>& after);
-// Bit i for state i; all for none.
-std::int64_t mask_of(const std::vector<State>& states);
+// As Damage, where someone else tells.
+inline void leave_out_quietly(std::string_view, const absl::Status&) {}
+// The error of something that is damaged, as Settled gives it: Unknown in the place of DataLoss.
+absl::Status damaged(const absl::Status& status);
 
 }  // namespace kleptometrics::aggregator::sqlite

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "aggregator/store/heads.h"
+#include "aggregator/store/rules.h"
 #include "aggregator/store/sqlite/extent.h"
 #include "aggregator/store/sqlite/status.h"
 #include "aggregator/wire/wire.h"
@@ -17,10 +17,10 @@ namespace kleptometrics::aggregator::sqlite {
 namespace {
 
 constexpr std::size_t kLogRuns = 4096;  // in one row
+// A batch of so many runs of one hour is worth a rollup of that hour; fewer are added up from the runs themselves.
+constexpr std::size_t kHourWorth = 32;
 
-void no_damage(std::string_view, const absl::Status&) {}
-
-// Of runs in chunk_order: which of them came with so many others of their hour that it gets a rollup.
+// Of runs by job and start: which of them came with so many others of their hour that it gets a rollup.
 std::vector<bool> worth_an_hour(const std::vector<const Recent*>& runs) {
   std::vector<bool> worth(runs.size());
   for (std::size_t first = 0, end = 0; first < runs.size(); first = end) {
@@ -34,7 +34,7 @@ std::vector<bool> worth_an_hour(const std::vector<const Recent*>& runs) {
   return worth;
 }
 
-// By job, in any order of the jobs, and start: enough for narrow columns, and cheaper than chunk_order.
+// By job, in any order of the jobs, and start: enough for narrow columns, and cheaper than by name.
 std::vector<const Recent*> neighbours_alike(const std::vector<RecentPtr>& runs) {
   std::vector<std::tuple<std::size_t, Nanos, const Recent*>> keyed;
   keyed.reserve(runs.size());
@@ -83,8 +83,11 @@ absl::Status Settler::load(Settled::Damage damage, absl::FunctionRef<void(Recent
   std::int64_t first = 0;
   std::int64_t last = 0;
   {
-    Execution ends(db_.prepare("SELECT (SELECT min(key) FROM log), (SELECT max(key) FROM log)"));
+    Execution ends(
+        db_.prepare("SELECT (SELECT min(key) FROM log), (SELECT max(key) FROM log),"
+                    " (SELECT max(key) FROM ids)"));
     if (!ends.next()) return ends.status();
+    last_id_ = ends.integer(2);
     if (ends.null(0)) return absl::OkStatus();
     first = ends.integer(0);
     last = ends.integer(1);
@@ -115,7 +118,7 @@ absl::Status Settler::load_row(std::int64_t key, Settled::Damage damage, absl::F
       continue;
     }
     Recent recent{*std::move(run), in->committed_at(at), 0};
-    const auto found = settled_.find(recent.run.id);
+    const auto found = find(recent.run.id);
     if (!found.ok() && !absl::IsUnknown(found.status())) return found.status();
     if (found.ok() && *found && (*found)->place.is_open()) recent.open_key = (*found)->place.open_key();
     visit(std::make_shared<const Recent>(std::move(recent)));
@@ -127,7 +130,7 @@ absl::Status Settler::settle(const Tail& tail) {
   std::vector<std::pair<std::string_view, const Tail::OfJob*>> jobs;
   for (const auto& [job, of_job] : tail.jobs()) jobs.emplace_back(job, &of_job);
   std::ranges::sort(jobs);
-  std::vector<const Recent*> ended, open;  // in chunk_order
+  std::vector<const Recent*> ended, open;  // by job, then by start, then by id
   for (const auto& [job, of_job] : jobs) {
     for (const auto& [position, recent] : *of_job) (terminal(recent->run.state) ? ended : open).push_back(recent.get());
   }
@@ -218,7 +221,9 @@ absl::Status Settler::write_slices(std::int64_t key, const std::vector<wire::Chu
 
 // In order, so that neighbours go to the same pages.
 absl::Status Settler::write_ids() {
+  if (ids_.empty()) return absl::OkStatus();
   std::ranges::sort(ids_);
+  last_id_ = std::max(last_id_, ids_.back().first);
   const absl::StatusOr<sqlite3_stmt*> insert = db_.prepare("INSERT INTO ids(key, place) VALUES(?1, ?2)");
   for (const auto& [key, place] : ids_) {
     if (absl::Status status = Execution(insert).with(key, place).run(); !status.ok()) return status;
@@ -295,10 +300,10 @@ absl::Status Settler::update_head(const std::string& job, const Tail::OfJob& rec
 absl::Status Settler::find_head(const std::string& job) {
   const absl::StatusOr<std::int64_t> key = key_of_job(job);
   if (!key.ok()) return key.status();
-  const auto last = settled_.newest({.job = job}, std::nullopt, 1, {}, no_damage);
+  const auto last = settled_.newest({.job = job}, std::nullopt, 1, {}, leave_out_quietly);
   if (!last.ok()) return last.status();
   const auto verdict = settled_.newest({.job = job, .states = {State::kSucceeded, State::kFailed, State::kCrashed}},
-                                       std::nullopt, 1, {}, no_damage);
+                                       std::nullopt, 1, {}, leave_out_quietly);
   if (!verdict.ok()) return verdict.status();
   const std::string bytes = last->empty() ? "" : wire::encode_run(without_steps(last->front()));
   const Run none;

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,19 +19,20 @@
 
 namespace kleptometrics::aggregator::sqlite {
 
-// A batch of so many runs of one hour is worth a rollup of that hour; fewer are added up from the runs themselves.
-inline constexpr std::size_t kHourWorth = 32;
-
 class Settler {
  public:
   // Borrows the connection.
   explicit Settler(Connection& db) : db_(db), settled_(db) {}
 
-  Settled& settled() { return settled_; }
+  // As Settled::find; at once where the id is newer than all that are settled.
+  absl::StatusOr<std::optional<Settled::Found>> find(const Uuid& id) {
+    if (key_of(id) > last_id_) return std::optional<Settled::Found>();
+    return settled_.find(id);
+  }
 
   // Writes the runs into the log, from where load() brings them back.
   absl::Status append(const std::vector<RecentPtr>& runs);
-  // What the log holds, in the order of its commits. Told of rows that are damaged, and left out.
+  // Once, at the start. What the log holds, in the order of its commits. Told of rows that are damaged, and left out.
   absl::Status load(Settled::Damage damage, absl::FunctionRef<void(RecentPtr)> visit);
 
   // Everything in the tail becomes settled, and the log is empty. The caller clears the tail after the commit.
@@ -49,8 +52,6 @@ class Settler {
   void reset();
 
  private:
-  // What becomes of a run when its chunk is rewritten.
-  enum class Fate { kKept, kRemembered, kRemoved };
   struct Contents {
     std::vector<Run> runs;
     std::vector<wire::Chunked> chunked;
@@ -74,6 +75,8 @@ class Settler {
   Settled settled_;
   std::map<std::string, std::int64_t, std::less<>> job_keys_;  // committed, or of the open transaction
   std::vector<std::pair<std::int64_t, std::int64_t>> ids_;     // to be written: key and place
+  // No key of a settled id is above this. Too high, after a rollback, costs no more than a look.
+  std::int64_t last_id_ = std::numeric_limits<std::int64_t>::max();
 };
 
 }  // namespace kleptometrics::aggregator::sqlite

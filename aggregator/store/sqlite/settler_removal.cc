@@ -3,17 +3,11 @@
 #include <set>
 #include <utility>
 
-#include "aggregator/store/heads.h"
+#include "aggregator/store/rules.h"
 #include "aggregator/store/sqlite/extent.h"
 #include "aggregator/store/sqlite/settler.h"
 
 namespace kleptometrics::aggregator::sqlite {
-namespace {
-
-void no_damage(std::string_view, const absl::Status&) {}
-
-}  // namespace
-
 absl::StatusOr<Settler::Contents> Settler::read_chunk(std::int64_t key) {
   const absl::StatusOr<wire::ChunkReader> in = settled_.chunk(key);
   if (!in.ok()) return in.status();
@@ -22,7 +16,7 @@ absl::StatusOr<Settler::Contents> Settler::read_chunk(std::int64_t key) {
   contents.runs.reserve(in->size());
   for (std::size_t at = 0; at < in->size(); ++at) {
     absl::StatusOr<Run> run = in->run(at);
-    if (!run.ok()) return run.status();
+    if (!run.ok()) return damaged(run.status());
     contents.runs.push_back(*std::move(run));
     contents.chunked.push_back({&contents.runs.back(), in->slot(at), in->in_hours(at), in->committed_at(at)});
   }
@@ -77,7 +71,7 @@ absl::Status Settler::withdraw(const Settled::Found& found) {
     RunFilter filter{.job = found.run.job};
     filter.since = since;
     filter.until = until;
-    return settled_.scan(filter, {}, false, no_damage, [&](Run&& run, bool is_in_hours) {
+    return settled_.scan(filter, {}, false, leave_out_quietly, [&](Run&& run, bool is_in_hours) {
       if (terminal(run.state) && (!in_hours || is_in_hours)) visit(run);
     });
   };
@@ -100,7 +94,7 @@ absl::StatusOr<bool> Settler::expire(const std::string& job, Nanos horizon, Nano
   std::size_t rewritten = 0;
   for (const std::int64_t chunk : candidates) {
     const absl::StatusOr<Contents> before = read_chunk(chunk);
-    if (absl::IsUnknown(before.status()) || absl::IsDataLoss(before.status())) continue;  // told when it is read
+    if (absl::IsUnknown(before.status())) continue;  // told when it is read
     if (!before.ok()) return before.status();
     Contents after;
     after.gone = before->gone;
@@ -141,7 +135,7 @@ absl::StatusOr<bool> Settler::forget(Nanos now, std::size_t chunks_max) {
   for (const std::int64_t key : due) {
     const absl::StatusOr<Contents> before = read_chunk(key);
     if (!before.ok()) {
-      if (!absl::IsUnknown(before.status()) && !absl::IsDataLoss(before.status())) return before.status();
+      if (!absl::IsUnknown(before.status())) return before.status();
       const absl::Status status = db_.run("UPDATE chunks SET forget_at = NULL WHERE key = ?1", key);
       if (!status.ok()) return status;
       continue;

@@ -94,14 +94,17 @@ class SqliteStore final : public Store {
   absl::StatusOr<Applied> stage(Run run, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
   absl::StatusOr<Applied> stage_settled(Run run, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
   void put(Run run, Nanos now, std::int64_t open_key, Staged& staged) KLEPTO_REQUIRES(writing_);
+  void put_all(std::vector<RecentPtr>& runs) KLEPTO_REQUIRES(writing_);  // into the tail
 
   using Body = absl::FunctionRef<absl::Status()>;
   using Publish = absl::FunctionRef<void()>;
-  // Runs `body` in a transaction and then `publish` under the tail's lock; `together`: no reader may see the one
-  // without the other. Keeps what came of it for ready(), and ends the store on what must not be tried again.
-  absl::Status write(Body body, Publish publish, bool together) KLEPTO_REQUIRES(writing_);
+  // Runs `body` in a transaction and then `publish` under the tail's lock. `together`, which is looked at behind the
+  // body: no reader may see the one without the other. Keeps what came of it for ready(), and ends the store on what
+  // must not be tried again.
+  absl::Status write(Body body, Publish publish, const bool& together) KLEPTO_REQUIRES(writing_);
   absl::Status write(Body body) KLEPTO_REQUIRES(writing_);
-  absl::Status end_transaction(absl::Status status) KLEPTO_REQUIRES(writing_);
+  absl::Status begin(Body body) KLEPTO_REQUIRES(writing_);
+  absl::Status end(absl::Status status) KLEPTO_REQUIRES(writing_);
   absl::Status roll_back(absl::Status cause) KLEPTO_REQUIRES(writing_);
   void give_up(const absl::Status& cause) KLEPTO_REQUIRES(writing_);
   void checkpoint() KLEPTO_REQUIRES(writing_);
@@ -112,10 +115,22 @@ class SqliteStore final : public Store {
   absl::Status read_specs() KLEPTO_REQUIRES(writing_);
   absl::StatusOr<bool> expire(Nanos now, Maintenance& done) KLEPTO_REQUIRES(writing_);
 
-  absl::Status add_rollups(View& view, const SummaryRequest& request, const Stretch& stretch, Pieces& pieces);
+  // What the rows of rollups are called by, for one question.
+  struct Names {
+    std::map<std::int64_t, std::string> jobs;
+    std::vector<std::pair<stats::Series, std::int64_t>> series;
+  };
+  static absl::StatusOr<Names> names_of(View& view, const SummaryRequest& request);
+  absl::Status add_stretch(View& view, const SummaryRequest& request, const Names& names, const Stretch& stretch,
+                           Pieces& pieces);
+  static absl::Status add_rollups(View& view, const SummaryRequest& request, const Names& names, const Stretch& stretch,
+                                  Pieces& pieces);
   absl::StatusOr<std::optional<State>> last_verdict(View& view, const std::string& job, const Recent* recent);
   static absl::StatusOr<bool> is_open(View& view, std::int64_t job);
   void leave_out(std::string_view what, const absl::Status& why);
+  auto telling() {  // as Settled::Damage
+    return [this](std::string_view what, const absl::Status& why) { leave_out(what, why); };
+  }
   std::string doing(std::string_view what) const { return absl::StrCat(absl_view(what), " sqlite ", path_); }
 
   const std::string path_;
@@ -125,7 +140,6 @@ class SqliteStore final : public Store {
   Settler settler_ KLEPTO_GUARDED_BY(writing_);
   const std::size_t settle_runs_;
   std::size_t settle_at_ KLEPTO_GUARDED_BY(writing_) = settle_runs_;     // length of the tail
-  std::int64_t ids_end_ KLEPTO_GUARDED_BY(writing_) = 0;                 // above all keys of settled ids
   std::map<std::string, JobSpec> retained_ KLEPTO_GUARDED_BY(writing_);  // jobs whose runs expire
   Nanos expired_at_ KLEPTO_GUARDED_BY(writing_) = 0;                     // when all of them were last looked at
   bool expiry_due_ KLEPTO_GUARDED_BY(writing_) = true;                   // something came in since

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "aggregator/base/log.h"
-#include "aggregator/store/heads.h"
+#include "aggregator/store/rules.h"
 #include "aggregator/store/sqlite/status.h"
 #include "aggregator/store/sqlite/store.h"
 #include "aggregator/store/sqlite/verify.h"
@@ -71,7 +71,7 @@ absl::StatusOr<RunPage> SqliteStore::runs(const RunFilter& filter, const std::op
       for (auto at = of_job->rbegin(); at != of_job->rend() && recent.size() <= limit; ++at) take(at->second);
     }
   }
-  const auto damage = [&](std::string_view what, const absl::Status& why) { leave_out(what, why); };
+  const auto damage = telling();
   auto settled = view.settled.newest(filter, after, limit + 1, view.hidden, damage);
   if (!settled.ok()) return within(doing("read"), settled.status());
   const auto order = [](const RecentPtr& a, const RecentPtr& b) { return newer(a->run, b->run); };
@@ -95,56 +95,57 @@ absl::Status SqliteStore::scan(const RunFilter& filter, absl::FunctionRef<void(c
   {
     const SharedLock shared(tail_mutex_);
     if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
-    if (filter.job.empty()) {
-      for (const auto& [id, each] : tail_.all()) recent.push_back(each);
-    } else if (const Tail::OfJob* const of_job = tail_.of_job(filter.job)) {
-      for (const auto& [position, each] : *of_job) recent.push_back(each);
-    }
+    tail_.each(filter.job, [&](const RecentPtr& each) { recent.push_back(each); });
   }
   for (const RecentPtr& each : recent) {
     if (matches(filter, each->run)) visit(each->run);
   }
-  const auto damage = [&](std::string_view what, const absl::Status& why) { leave_out(what, why); };
+  const auto damage = telling();
   return within(doing("read"),
                 view.settled.scan(filter, view.hidden, false, damage, [&](Run&& run, bool) { visit(run); }));
 }
 
-absl::Status SqliteStore::add_rollups(View& view, const SummaryRequest& request, const Stretch& stretch,
-                                      Pieces& pieces) {
+absl::StatusOr<SqliteStore::Names> SqliteStore::names_of(View& view, const SummaryRequest& request) {
+  Names names;
+  Execution rows(view.reader->prepare("SELECT key, name FROM jobs WHERE name = ?1 OR ?1 = ''"));
+  rows.bind_text(1, request.job);
+  while (rows.next()) names.jobs.emplace(rows.integer(0), rows.text(1));
+  if (!rows.status().ok()) return rows.status();
+  names.series.emplace_back(stats::Series{}, kDurations);
+  if (request.series.durations()) return names;
+  Execution key(view.reader->prepare("SELECT key FROM series WHERE name = ?1"));
+  const std::string name = text_of(request.series);
+  if (key.bind_text(1, name).next()) names.series.emplace_back(request.series, key.integer(0));
+  if (!key.status().ok()) return key.status();
+  return names;
+}
+
+absl::Status SqliteStore::add_stretch(View& view, const SummaryRequest& request, const Names& names,
+                                      const Stretch& stretch, Pieces& pieces) {
   using By = Stretch::By;
-  using stats::Resolution;
-  const auto damage = [&](std::string_view what, const absl::Status& why) { leave_out(what, why); };
   if (stretch.by == By::kRuns || stretch.by == By::kHour) {
     RunFilter filter{.job = request.job,
                      .states = {State::kSucceeded, State::kFailed, State::kCanceled, State::kCrashed}};
     filter.since = stretch.since;
     filter.until = stretch.until;
+    const auto damage = telling();
     const absl::Status status = view.settled.scan(filter, view.hidden, stretch.by == By::kHour, damage,
                                                   [&](Run&& run, bool) { pieces.run(run); });
     if (!status.ok() || stretch.by == By::kRuns) return status;
   }
-  std::map<std::int64_t, std::string> names;
-  Execution rows(view.reader->prepare("SELECT key, name FROM jobs WHERE name = ?1 OR ?1 = ''"));
-  rows.bind_text(1, request.job);
-  while (rows.next()) names.emplace(rows.integer(0), rows.text(1));
-  if (!rows.status().ok()) return rows.status();
-  std::vector<std::pair<stats::Series, std::int64_t>> series = {{stats::Series{}, kDurations}};
-  if (!request.series.durations()) {
-    Execution key(view.reader->prepare("SELECT key FROM series WHERE name = ?1"));
-    const std::string name = text_of(request.series);
-    if (key.bind_text(1, name).next()) series.emplace_back(request.series, key.integer(0));
-    if (!key.status().ok()) return key.status();
-  }
-  const Resolution resolution = stretch.by == By::kAll    ? Resolution::kAll
-                                : stretch.by == By::kHour ? Resolution::kHour
-                                                          : Resolution::kDay;
-  const bool at_once = request.job.empty() && stretch.by == By::kAll;  // else a job's rows lie together
-  for (const auto& [of, series_key] : series) {
+  return add_rollups(view, request, names, stretch, pieces);
+}
+
+absl::Status SqliteStore::add_rollups(View& view, const SummaryRequest& request, const Names& names,
+                                      const Stretch& stretch, Pieces& pieces) {
+  const stats::Resolution resolution = resolution_of(stretch.by);
+  const bool at_once = request.job.empty() && stretch.by == Stretch::By::kAll;  // else a job's rows lie together
+  for (const auto& [of, series_key] : names.series) {
     const auto visit = [&, &its = of](const RollupKey& key, std::string_view bytes) -> absl::Status {
       const absl::StatusOr<stats::Rollup> rollup = wire::decode_rollup(bytes);
-      const auto name = names.find(key.job);
+      const auto name = names.jobs.find(key.job);
       if (!rollup.ok()) return rollup.status();
-      if (name != names.end()) pieces.rollup(name->second, key.start, its, *rollup);
+      if (name != names.jobs.end()) pieces.rollup(name->second, key.start, its, *rollup);
       return absl::OkStatus();
     };
     if (at_once) {
@@ -152,7 +153,7 @@ absl::Status SqliteStore::add_rollups(View& view, const SummaryRequest& request,
       if (!status.ok()) return status;
       continue;
     }
-    for (const auto& [job, name] : names) {
+    for (const auto& [job, name] : names.jobs) {
       const absl::Status status =
           read_rollups(*view.reader, {resolution, series_key, job, stretch.since}, stretch.until, visit);
       if (!status.ok()) return status;
@@ -166,21 +167,18 @@ absl::Status SqliteStore::summarize(const SummaryRequest& request, Pieces& piece
   {
     const SharedLock shared(tail_mutex_);
     if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
-    const auto add = [&](const Run& run) {
+    tail_.each(request.job, [&](const RecentPtr& recent) {
+      const Run& run = recent->run;
       if (!terminal(run.state)) return;
       for (const Stretch& stretch : request.stretches) {
-        const bool in = run.started_at >= stretch.since && run.started_at < stretch.until;
-        if (in || stretch.by == Stretch::By::kAll) pieces.run(run);
+        if (holds(stretch, run.started_at)) pieces.run(run);
       }
-    };
-    if (request.job.empty()) {
-      for (const auto& [id, recent] : tail_.all()) add(recent->run);
-    } else if (const Tail::OfJob* const of_job = tail_.of_job(request.job)) {
-      for (const auto& [position, recent] : *of_job) add(recent->run);
-    }
+    });
   }
+  const absl::StatusOr<Names> names = names_of(view, request);
+  if (!names.ok()) return within(doing("read"), names.status());
   for (const Stretch& stretch : request.stretches) {
-    if (absl::Status status = add_rollups(view, request, stretch, pieces); !status.ok())
+    if (absl::Status status = add_stretch(view, request, *names, stretch, pieces); !status.ok())
       return within(doing("read"), status);
   }
   return absl::OkStatus();
@@ -250,7 +248,7 @@ absl::StatusOr<std::vector<JobHead>> SqliteStore::jobs(const std::string& only) 
 // Of the tables and the tail, where the newest that the tables know of is no verdict any more.
 absl::StatusOr<std::optional<State>> SqliteStore::last_verdict(View& view, const std::string& job,
                                                                const Recent* recent) {
-  const auto damage = [&](std::string_view what, const absl::Status& why) { leave_out(what, why); };
+  const auto damage = telling();
   const RunFilter filter{.job = job, .states = {State::kSucceeded, State::kFailed, State::kCrashed}};
   const auto settled = view.settled.newest(filter, std::nullopt, 1, view.hidden, damage);
   if (!settled.ok()) return settled.status();

@@ -7,7 +7,7 @@
 
 #include "aggregator/base/log.h"
 #include "aggregator/store/apply.h"
-#include "aggregator/store/heads.h"
+#include "aggregator/store/rules.h"
 #include "aggregator/store/sqlite/migration.h"
 #include "aggregator/store/sqlite/schema.h"
 #include "aggregator/store/sqlite/status.h"
@@ -50,21 +50,12 @@ absl::StatusOr<std::vector<Applied>> SqliteStore::commit(std::vector<Run> runs, 
   if (runs.empty()) return staged.applied;
   const Lock lock(writing_);
   if (absl::Status status = health_.ended(); !status.ok()) return status;
-  absl::Status status = writer_.exec("BEGIN IMMEDIATE");
-  if (status.ok()) status = stage_all(std::move(runs), now, staged);
-  if (status.ok()) status = settler_.append(staged.runs);
-  const auto publish = [&]() KLEPTO_REQUIRES(writing_) {
-    for (RecentPtr& each : staged.runs) tail_.put(std::move(each));
-  };
-  if (staged.withdrawn) {
-    const ExclusiveLock exclusive(tail_mutex_);
-    status = end_transaction(std::move(status));
-    if (status.ok()) publish();
-  } else {
-    status = end_transaction(std::move(status));
-    const ExclusiveLock exclusive(tail_mutex_);
-    if (status.ok()) publish();
-  }
+  const absl::Status status = write(
+      [&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
+        if (absl::Status done = stage_all(std::move(runs), now, staged); !done.ok()) return done;
+        return settler_.append(staged.runs);
+      },
+      [&]() KLEPTO_REQUIRES(writing_) { put_all(staged.runs); }, staged.withdrawn);
   if (!status.ok()) return within(doing("commit to"), status);
   settle_if_due();
   checkpoint();
@@ -97,13 +88,9 @@ absl::StatusOr<Applied> SqliteStore::stage(Run run, Nanos now, Staged& staged) {
 }
 
 absl::StatusOr<Applied> SqliteStore::stage_settled(Run run, Nanos now, Staged& staged) {
-  if (key_of(run.id) >= ids_end_) {
-    put(std::move(run), now, 0, staged);
-    return Applied::kAccepted;
-  }
-  const auto found = settler_.settled().find(run.id);
-  if (absl::IsUnknown(
-          found.status())) {  // it is there, but what it says is lost: to take it again would count it twice
+  const auto found = settler_.find(run.id);
+  if (absl::IsUnknown(found.status())) {
+    // It is there, but what it says is lost: to take it again would count it twice.
     leave_out(run.id.text(), found.status());
     return Applied::kDuplicate;
   }
@@ -124,6 +111,10 @@ absl::StatusOr<Applied> SqliteStore::stage_settled(Run run, Nanos now, Staged& s
   return Applied::kAccepted;
 }
 
+void SqliteStore::put_all(std::vector<RecentPtr>& runs) {
+  for (RecentPtr& each : runs) tail_.put(std::move(each));
+}
+
 void SqliteStore::put(Run run, Nanos now, std::int64_t open_key, Staged& staged) {
   auto recent = std::make_shared<const Recent>(Recent{std::move(run), now, open_key});
   const auto [known, added] = staged.by_id.try_emplace(recent->run.id, staged.runs.size());
@@ -134,28 +125,28 @@ void SqliteStore::put(Run run, Nanos now, std::int64_t open_key, Staged& staged)
   }
 }
 
-absl::Status SqliteStore::write(Body body, Publish publish, bool together) {
-  absl::Status status = writer_.exec("BEGIN IMMEDIATE");
-  if (status.ok()) status = body();
+absl::Status SqliteStore::write(Body body, Publish publish, const bool& together) {
+  absl::Status status = begin(body);
   if (!together) {
-    status = end_transaction(std::move(status));
+    status = end(std::move(status));
     const ExclusiveLock exclusive(tail_mutex_);
     if (status.ok()) publish();
     return status;
   }
   const ExclusiveLock exclusive(tail_mutex_);
-  status = end_transaction(std::move(status));
+  status = end(std::move(status));
   if (status.ok()) publish();
   return status;
 }
 
-absl::Status SqliteStore::write(Body body) {
-  absl::Status status = writer_.exec("BEGIN IMMEDIATE");
-  if (status.ok()) status = body();
-  return end_transaction(std::move(status));
+absl::Status SqliteStore::write(Body body) { return end(begin(body)); }
+
+absl::Status SqliteStore::begin(Body body) {
+  const absl::Status status = writer_.exec("BEGIN IMMEDIATE");
+  return status.ok() ? body() : status;
 }
 
-absl::Status SqliteStore::end_transaction(absl::Status status) {
+absl::Status SqliteStore::end(absl::Status status) {
   if (status.ok()) status = writer_.exec("COMMIT");
   if (!status.ok()) status = roll_back(std::move(status));
   health_.note(status);
@@ -192,15 +183,12 @@ void SqliteStore::checkpoint() {
 }
 
 absl::Status SqliteStore::settle() {
-  std::int64_t end = ids_end_;
-  for (const auto& [id, recent] : tail_.all()) end = std::max(end, key_of(id) + 1);
   Tail settled;
   const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) { return settler_.settle(tail_); },
                                     [&]() KLEPTO_REQUIRES(writing_) { std::swap(tail_, settled); }, true);
   if (!status.ok()) return status;
   // To let go of so many runs takes a while, and nobody need wait for it.
   disposal_ = std::async([gone = std::move(settled)]() mutable { gone.clear(); });
-  ids_end_ = end;
   settle_at_ = settle_runs_;
   expiry_due_ = true;
   grown_ = true;
@@ -299,24 +287,16 @@ absl::Status SqliteStore::read_specs() {
 
 absl::Status SqliteStore::start() {
   const Lock lock(writing_);
-  {
-    Execution last(writer_.prepare("SELECT max(key) FROM ids"));
-    if (last.next()) ids_end_ = last.integer(0) + 1;
-    if (!last.status().ok()) return last.status();
-  }
   if (absl::Status status = read_specs(); !status.ok()) return status;
-  const auto damage = [&](std::string_view what, const absl::Status& why) { leave_out(what, why); };
+  const auto damage = telling();
   absl::Status status =
       settler_.load(damage, [&](RecentPtr recent) KLEPTO_REQUIRES(writing_) { tail_.put(std::move(recent)); });
   if (!status.ok()) return status;
   Migration migration(writer_, settler_);
   for (;;) {
     std::vector<RecentPtr> moved;
-    status = write([&]() { return migration.move_some(moved); },
-                   [&]() KLEPTO_REQUIRES(writing_) {
-                     for (RecentPtr& each : moved) tail_.put(std::move(each));
-                   },
-                   false);
+    status =
+        write([&]() { return migration.move_some(moved); }, [&]() KLEPTO_REQUIRES(writing_) { put_all(moved); }, false);
     if (!status.ok()) return status;
     if (moved.empty()) break;
     settle_if_due();

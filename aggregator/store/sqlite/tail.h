@@ -60,6 +60,15 @@ class Tail {
     const auto found = jobs_.find(job);
     return found == jobs_.end() ? nullptr : &found->second;
   }
+  // Calls `visit` with what is of the job, of all of them if it is empty, in no order.
+  template <typename Visit>
+  void each(const std::string& job, Visit visit) const {
+    if (job.empty()) {
+      for (const auto& [id, recent] : by_id_) visit(recent);
+    } else if (const OfJob* const its = of_job(job)) {
+      for (const auto& [position, recent] : *its) visit(recent);
+    }
+  }
   const absl::flat_hash_map<std::string, OfJob>& jobs() const { return jobs_; }
   const absl::flat_hash_map<Uuid, RecentPtr, UuidHash>& all() const { return by_id_; }
   // Keys of the rows of open_runs that are not to be looked at any more.

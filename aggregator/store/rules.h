@@ -6,6 +6,7 @@
 #include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
 #include "aggregator/stats/rollup.h"
+#include "aggregator/store/store.h"
 
 namespace kleptometrics::aggregator {
 
@@ -16,6 +17,16 @@ inline Run without_steps(const Run& run) {
   Run out = run;
   out.steps.clear();
   return out;
+}
+
+// Which rollups a stretch is made of. Not of kRuns.
+inline stats::Resolution resolution_of(Stretch::By by) {
+  if (by == Stretch::By::kAll) return stats::Resolution::kAll;
+  return by == Stretch::By::kHour ? stats::Resolution::kHour : stats::Resolution::kDay;
+}
+// True if what starts then is a part of the stretch.
+inline bool holds(const Stretch& stretch, Nanos start) {
+  return stretch.by == Stretch::By::kAll || (start >= stretch.since && start < stretch.until);
 }
 
 // The instant from which the retention of a run that has ended counts.

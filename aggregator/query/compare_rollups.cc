@@ -17,9 +17,6 @@ using stats::Series;
 // So many of the newest runs of a side tell which steps and counters there are.
 constexpr std::size_t kNamingRuns = 100;
 
-Nanos up(Nanos at, Nanos length) { return (at + length - 1) / length * length; }
-Nanos down(Nanos at, Nanos length) { return at / length * length; }
-
 class RollupComparison {
  public:
   RollupComparison(Store& store, const CompareRequest& request)
@@ -128,10 +125,10 @@ class RollupComparison {
     auto plan = add(series, cut, theirs);
     if (!plan.ok()) return plan.status();
     if (later && plan->covers.start < bound) {
-      cut.since = up(bound, plan->smallest);
+      cut.since = ceil_of(bound, plan->smallest);
       plan = add(series, cut, theirs);
     } else if (!later && plan->covers.end > bound) {
-      cut.until = down(bound, plan->smallest);
+      cut.until = floor_of(bound, plan->smallest);
       plan = add(series, cut, theirs);
     }
     if (!plan.ok()) return plan.status();

@@ -8,10 +8,6 @@ namespace {
 using By = Stretch::By;
 using Span = Calendar::Span;
 
-// Of instants from 0 on.
-Nanos floor_of(Nanos at, Nanos length) { return at - at % length; }
-Nanos ceil_of(Nanos at, Nanos length) { return floor_of(at + length - 1, length); }
-
 Nanos clamped(Nanos at) { return std::clamp(at, kTimeBegin, kTimeEnd); }
 
 class Planner {

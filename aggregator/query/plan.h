@@ -15,6 +15,10 @@ namespace kleptometrics::aggregator::query {
 inline constexpr Nanos kTimeBegin = 0;
 inline constexpr Nanos kTimeEnd = (kNanosEnd / stats::kDay + 1) * stats::kDay;
 
+// The whole `length` (since 1970) at or before the instant, and at or after it. Of instants from 0 on.
+inline Nanos floor_of(Nanos at, Nanos length) { return at - at % length; }
+inline Nanos ceil_of(Nanos at, Nanos length) { return floor_of(at + length - 1, length); }
+
 struct Cut {
   std::optional<Nanos> since, until;  // half-open, by started_at; absent: unbounded
   // The largest rollups that the answer can be made of: by kAll, only if it is about all time; those of hours where it

@@ -13,7 +13,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
 
 namespace kleptometrics::aggregator::wire {
@@ -54,8 +53,5 @@ class ChunkReader {
   explicit ChunkReader(std::unique_ptr<Columns> columns);
   std::unique_ptr<Columns> columns_;
 };
-
-std::string encode_job_spec(const JobSpec& spec);
-absl::StatusOr<JobSpec> decode_job_spec(std::string_view bytes);
 
 }  // namespace kleptometrics::aggregator::wire

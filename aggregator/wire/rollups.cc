@@ -27,21 +27,12 @@ constexpr std::uint64_t kNanosPerMilli = 1'000'000;
 // -0 becomes 0: they are equal.
 double plain(double number) { return number + 0.0; }
 
-std::uint64_t word_of(const Uuid& id, std::size_t first) {
-  std::uint64_t word = 0;
-  for (std::size_t i = first; i < first + 8; ++i) word = word << 8U | id.bytes[i];
-  return word;
-}
-
 void set_word(Uuid& id, std::size_t first, std::uint64_t word) {
   for (std::size_t i = first + 8; i-- > first; word >>= 8U) id.bytes[i] = static_cast<std::uint8_t>(word);
 }
 
-// What the start of a run is counted from, by the first half of its id. Modulo 2^64: any id has one.
-std::uint64_t start_of_id(std::uint64_t id_high) {
-  const bool version_7 = (id_high >> 12U & 15U) == 7;
-  return version_7 ? (id_high >> 16U) * kNanosPerMilli : 0;
-}
+// What the start of a run is counted from. Modulo 2^64: any id has one.
+std::uint64_t start_of_id(const Uuid& id) { return id.version_7_millis().value_or(0) * kNanosPerMilli; }
 
 // Sums and sketch as they are when there are no other values than the low and the high.
 Distribution derived(std::uint64_t count, const Point& low, const Point& high) {
@@ -53,13 +44,12 @@ Distribution derived(std::uint64_t count, const Point& low, const Point& high) {
 }
 
 void write_point(const Point& point, v1::Point& out) {
-  const std::uint64_t id_high = word_of(point.run_id, 0);
   out.set_nanos(point.amount.nanos);
   out.set_number(plain(point.amount.number));
   out.set_ratio(point.amount.ratio);
-  out.set_id_high(id_high);
-  out.set_id_low(word_of(point.run_id, 8));
-  out.set_at_ns(static_cast<std::int64_t>(static_cast<std::uint64_t>(point.at) - start_of_id(id_high)));
+  out.set_id_high(point.run_id.half(0));
+  out.set_id_low(point.run_id.half(1));
+  out.set_at_ns(static_cast<std::int64_t>(static_cast<std::uint64_t>(point.at) - start_of_id(point.run_id)));
 }
 
 void write_times(const stats::TimeSums& times, const stats::TimeSums& expected, v1::Outcome& out) {
@@ -102,7 +92,7 @@ bool read_point(const v1::Point& in, Point& point) {
   point.amount = {in.nanos(), plain(in.number()), in.ratio()};
   set_word(point.run_id, 0, in.id_high());
   set_word(point.run_id, 8, in.id_low());
-  point.at = static_cast<Nanos>(static_cast<std::uint64_t>(in.at_ns()) + start_of_id(in.id_high()));
+  point.at = static_cast<Nanos>(static_cast<std::uint64_t>(in.at_ns()) + start_of_id(point.run_id));
   return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,6 +25,11 @@ struct Uuid {
   std::string text() const;
   // The 16 bytes as they travel in protobuf and lie in a store.
   std::string_view view() const noexcept { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+  // Half of it as a number, in network order: the first for 0, the second for 1.
+  std::uint64_t half(std::size_t which) const noexcept;
+  // The milliseconds since 1970 that an id of version 7 begins with (RFC 9562, section 5.7); nullopt for others.
+  std::optional<std::uint64_t> version_7_millis() const noexcept;
 
   // Reads the 36-character form, either case. nullopt for anything else.
   static std::optional<Uuid> parse(std::string_view text) noexcept;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "lib/base/uuid.h"
 
@@ -24,20 +25,14 @@ struct Place {
 // the others; of other ids a negative one. Not unique: who finds it looks at the whole id. Small, since every run has
 // one.
 inline std::int64_t key_of(const Uuid& id) {
-  std::uint64_t first = 0;
-  std::uint64_t second = 0;
-  for (std::size_t i = 0; i < 8; ++i) {
-    first = first << 8U | id.bytes[i];
-    second = second << 8U | id.bytes[8 + i];
-  }
   // The finalizer of MurmurHash3 (A. Appleby, 2011), over both halves.
-  std::uint64_t mixed = second ^ (first * 0x9e37'79b9'7f4a'7c15U);
+  std::uint64_t mixed = id.half(1) ^ (id.half(0) * 0x9e37'79b9'7f4a'7c15U);
   mixed = (mixed ^ mixed >> 33U) * 0xff51'afd7'ed55'8ccdU;
   mixed = (mixed ^ mixed >> 33U) * 0xc4ce'b9fe'1a85'ec53U;
   mixed ^= mixed >> 33U;
-  if (id.bytes[6] >> 4U != 7) return static_cast<std::int64_t>(mixed | std::uint64_t{1} << 63U);
-  const std::uint64_t millis = first >> 16U;
-  return static_cast<std::int64_t>(millis << 15U | mixed >> 49U);
+  const std::optional<std::uint64_t> millis = id.version_7_millis();
+  if (!millis) return static_cast<std::int64_t>(mixed | std::uint64_t{1} << 63U);
+  return static_cast<std::int64_t>(*millis << 15U | mixed >> 49U);
 }
 
 }  // namespace kleptometrics::aggregator::sqlite

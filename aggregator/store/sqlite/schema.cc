@@ -32,7 +32,7 @@ CREATE TABLE runs(
 )sql";
 
 constexpr const char* kVersion2 = R"sql(
-ALTER TABLE jobs ADD COLUMN spec BLOB NOT NULL DEFAULT x'';         -- wire/chunk.h
+ALTER TABLE jobs ADD COLUMN spec BLOB NOT NULL DEFAULT x'';         -- wire/job_spec.h
 ALTER TABLE jobs ADD COLUMN complete_since INTEGER NOT NULL DEFAULT -9223372036854775808;
 ALTER TABLE jobs ADD COLUMN last_run BLOB NOT NULL DEFAULT x'';     -- newest settled, without steps; wire::encode_run
 ALTER TABLE jobs ADD COLUMN verdict INTEGER NOT NULL DEFAULT 0;     -- state of the newest that says how the job fares

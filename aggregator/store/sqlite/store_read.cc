@@ -7,7 +7,7 @@
 #include "aggregator/store/sqlite/status.h"
 #include "aggregator/store/sqlite/store.h"
 #include "aggregator/store/sqlite/verify.h"
-#include "aggregator/wire/chunk.h"
+#include "aggregator/wire/job_spec.h"
 #include "aggregator/wire/rollups.h"
 #include "aggregator/wire/wire.h"
 

@@ -12,7 +12,7 @@
 #include "aggregator/store/sqlite/schema.h"
 #include "aggregator/store/sqlite/status.h"
 #include "aggregator/store/sqlite/store.h"
-#include "aggregator/wire/chunk.h"
+#include "aggregator/wire/job_spec.h"
 #include "lib/base/limits.h"
 
 namespace kleptometrics::aggregator::sqlite {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <random>
 
+#include "aggregator/wire/job_spec.h"
 #include "tests/aggregator/model/full_run.h"
 #include "tests/fakes/runs.h"
 #include "tests/support/catch.h"

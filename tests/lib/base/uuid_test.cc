@@ -22,6 +22,15 @@ TEST_CASE("a version 7 id has its version, its variant and the milliseconds of i
   REQUIRE(text.substr(0, 15) == "018bcfe5-687b-7");
   REQUIRE(std::string("89ab").find(text[19]) != std::string::npos);
   REQUIRE_FALSE(id.none());
+  REQUIRE(id.version_7_millis() == 0x018bcfe5687bU);
+  REQUIRE(id.half(0) >> 16U == 0x018bcfe5687bU);
+}
+
+TEST_CASE("ids of other versions say nothing of a time, and both halves are read in network order") {
+  const Uuid id = *Uuid::parse("00010203-0405-4607-8809-0a0b0c0d0e0f");
+  REQUIRE_FALSE(id.version_7_millis());
+  REQUIRE(id.half(0) == 0x0001020304054607U);
+  REQUIRE(id.half(1) == 0x88090a0b0c0d0e0fU);
 }
 
 TEST_CASE("ids of later milliseconds are greater, as bytes and as text") {

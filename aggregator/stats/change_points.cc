@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "aggregator/stats/explain.h"
 
@@ -19,9 +20,7 @@ std::uint64_t runs_of(const Points& points, std::size_t begin, std::size_t end) 
 TimePoint together(const Points& points, std::size_t begin, std::size_t end) {
   std::vector<double> values;
   for (std::size_t i = begin; i < end; ++i) values.push_back(points[i].value);
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() + 1) / 2 - 1);
-  std::nth_element(values.begin(), middle, values.end());
-  return {points[begin].at, *middle, runs_of(points, begin, end)};
+  return {points[begin].at, median_of(std::move(values)), runs_of(points, begin, end)};
 }
 
 ChangePoint told(const Change& change, const Points& points, const Measure& measure) {

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "aggregator/stats/ranks.h"
+#include "aggregator/stats/stats.h"
 
 namespace kleptometrics::aggregator::stats {
 namespace {
@@ -21,12 +22,6 @@ using Values = std::vector<double>;
 
 Values part(const Values& values, std::size_t begin, std::size_t end) {
   return {values.begin() + static_cast<std::ptrdiff_t>(begin), values.begin() + static_cast<std::ptrdiff_t>(end)};
-}
-
-double median_of(Values values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() + 1) / 2 - 1);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 // Durations are compared by how many times as long they are. What is not positive has no logarithm.

@@ -20,12 +20,9 @@ Verdict verdict_of(const Middle& window, const Middle& baseline, const std::opti
   return slower ? Verdict::kSlower : Verdict::kFaster;
 }
 
-// At rank ceil(n / 2), as in Stats.
-Middle middle_of(std::vector<double> values) {
+Middle middle_of(const std::vector<double>& values) {
   if (values.empty()) return {};
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>((values.size() + 1) / 2 - 1);
-  std::nth_element(values.begin(), at, values.end());
-  return {values.size(), *at};
+  return {values.size(), median_of(values)};
 }
 
 }  // namespace

@@ -274,7 +274,7 @@ void Rollup::count(const Run& run) {
   if (!terminal(run.state)) return;
   Outcome& outcome = of(run.state);
   ++outcome.runs;
-  if (late(run, kGraceDefault)) ++outcome.late;
+  if (stats::late(run, kGraceDefault)) ++outcome.late;
 }
 
 void Rollup::measure(const Run& run, const Series& series) {
@@ -291,13 +291,19 @@ void Rollup::merge(const Rollup& other) {
   }
 }
 
+std::uint64_t Rollup::late() const {
+  std::uint64_t sum = 0;
+  for (const Outcome& outcome : outcomes) sum += outcome.late;
+  return sum;
+}
+
 Stats stats_of(const Rollup& rollup, const std::vector<State>& outcomes) {
   Stats stats;
   stats.succeeded = rollup.of(State::kSucceeded).runs;
   stats.failed = rollup.of(State::kFailed).runs;
   stats.canceled = rollup.of(State::kCanceled).runs;
   stats.crashed = rollup.of(State::kCrashed).runs;
-  for (const Rollup::Outcome& outcome : rollup.outcomes) stats.late += outcome.late;
+  stats.late = rollup.late();
   stats.success_rate = success_rate_of(stats);
   Distribution values;
   for (const State state : {State::kSucceeded, State::kFailed, State::kCanceled, State::kCrashed}) {

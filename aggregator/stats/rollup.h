@@ -119,6 +119,8 @@ struct Rollup {
     measure(run, series);
   }
   void merge(const Rollup& other);
+  // Of all outcomes.
+  std::uint64_t late() const;
   bool empty() const { return *this == Rollup{}; }
   bool operator==(const Rollup&) const = default;
 };

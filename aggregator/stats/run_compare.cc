@@ -1,7 +1,6 @@
 #include "aggregator/stats/run_compare.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <utility>
 
@@ -31,13 +30,6 @@ Known resources_of(const Run& run) {
   bytes("read_bytes", run.resources.read_bytes);
   bytes("write_bytes", run.resources.write_bytes);
   return out;
-}
-
-// At rank ceil(n / 2).
-double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() + 1) / 2 - 1);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 PartDifference part(std::string name, std::optional<double> value, std::optional<double> reference) {

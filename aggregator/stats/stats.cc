@@ -126,6 +126,12 @@ bool is_time(Measure::Kind kind) {
   return kind == Measure::Kind::kDuration || kind == Measure::Kind::kStartDelay || kind == Measure::Kind::kCpu;
 }
 
+double median_of(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() + 1) / 2 - 1);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
 std::optional<double> success_rate_of(const Stats& stats) {
   const std::uint64_t tried = stats.succeeded + stats.failed + stats.crashed;
   if (tried == 0) return std::nullopt;

@@ -83,6 +83,9 @@ struct Stats {
 // succeeded / (succeeded + failed + crashed); nullopt where there are none.
 std::optional<double> success_rate_of(const Stats& stats);
 
+// The value at rank ceil(n / 2) of those in order, as in Stats. Requires one.
+double median_of(std::vector<double> values);
+
 // What statistics are about, as asked for; empty `step`: whole runs. Answers repeat it. Borrows.
 struct Subject {
   std::string_view job, measure, step;

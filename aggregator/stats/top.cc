@@ -26,12 +26,6 @@ std::optional<double> count_of(std::uint64_t count) {
   return static_cast<double>(count);
 }
 
-std::uint64_t late_of(const Rollup& durations) {
-  std::uint64_t late = 0;
-  for (const Rollup::Outcome& outcome : durations.outcomes) late += outcome.late;
-  return late;
-}
-
 std::optional<double> total_of(const Distribution& values) {
   if (values.count == 0) return std::nullopt;
   const TimeSums::Wide whole = values.times.sum / kNanosPerSecond;
@@ -52,7 +46,7 @@ std::optional<double> value_of(const Rollup& durations, Rank rank) {
     case Rank::kFailures:
       return count_of(durations.of(State::kFailed).runs + durations.of(State::kCrashed).runs);
     case Rank::kDelays:
-      return count_of(late_of(durations));
+      return count_of(durations.late());
   }
   return std::nullopt;
 }

@@ -1,7 +1,8 @@
 #include "aggregator/model/run.h"
 
 #include <array>
-#include <cstddef>
+
+#include "aggregator/model/names.h"
 
 namespace kleptometrics::aggregator {
 namespace {
@@ -9,20 +10,6 @@ namespace {
 // Names by value; the enumerators begin at 1.
 constexpr std::array<std::string_view, 6> kStates = {"", "running", "succeeded", "failed", "canceled", "crashed"};
 constexpr std::array<std::string_view, 6> kFailureKinds = {"", "reported", "exception", "exit_code", "signal", "lost"};
-
-template <typename Enum, std::size_t N>
-std::string_view name_in(const std::array<std::string_view, N>& names, Enum value) {
-  const auto at = static_cast<std::size_t>(value);
-  return at >= 1 && at < N ? names[at] : "unknown";
-}
-
-template <typename Enum, std::size_t N>
-std::optional<Enum> value_in(const std::array<std::string_view, N>& names, std::string_view name) {
-  for (std::size_t at = 1; at < N; ++at) {
-    if (names[at] == name) return static_cast<Enum>(at);
-  }
-  return std::nullopt;
-}
 
 }  // namespace
 

@@ -5,7 +5,6 @@
 #include <tuple>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "aggregator/store/rules.h"
 #include "aggregator/store/sqlite/extent.h"
@@ -60,7 +59,6 @@ absl::Status Settler::append(const std::vector<RecentPtr>& runs) {
     const std::string bytes = wire::encode_chunk(chunked, {});
     if (absl::Status status = db_.run("INSERT INTO log(bytes) VALUES(?1)", std::string_view(bytes)); !status.ok())
       return status;
-    log_end_ = sqlite3_last_insert_rowid(db_.raw());
   }
   return absl::OkStatus();
 }
@@ -77,7 +75,7 @@ absl::Status Settler::load(Settled::Damage damage, absl::FunctionRef<void(Recent
     last_id_ = ends.integer(2);
     if (ends.null(0)) return absl::OkStatus();
     first = ends.integer(0);
-    log_end_ = last = ends.integer(1);
+    last = ends.integer(1);
   }
   for (std::int64_t key = first; key <= last; ++key) {
     if (absl::Status status = load_row(key, damage, visit); !status.ok()) return status;
@@ -126,11 +124,20 @@ absl::StatusOr<std::optional<std::vector<JobOfTail>>> Settler::jobs_of(const Tai
   return jobs;
 }
 
+absl::StatusOr<std::int64_t> Settler::log_end() {
+  Execution row(db_.prepare("SELECT coalesce(max(key), 0) FROM log"));
+  const bool there = row.next();
+  if (!row.status().ok()) return row.status();
+  return there ? row.integer(0) : 0;
+}
+
 absl::Status Settler::settle(Settlement& settlement, const Tail& tail, std::int64_t log_end) {
-  const absl::StatusOr<std::string> first = db_.value("SELECT coalesce(max(key), 0) + 1 FROM chunks");
-  if (!first.ok()) return first.status();
   std::int64_t first_chunk = 0;
-  if (!absl::SimpleAtoi(*first, &first_chunk)) return absl::InternalError("the key of a chunk is no number");
+  {
+    Execution row(db_.prepare("SELECT coalesce(max(key), 0) + 1 FROM chunks"));
+    if (!row.next()) return row.status();
+    first_chunk = row.integer(0);
+  }
   absl::Status status = write_chunks(settlement.chunks, first_chunk);
   if (status.ok()) status = RollupRows(db_).write(settlement.rollups, settlement.new_series);
   for (std::size_t i = 0; i < settlement.closed.size() && status.ok(); ++i) status = close(*settlement.closed[i]);

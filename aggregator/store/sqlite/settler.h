@@ -38,8 +38,8 @@ class Settler {
   // The tail's jobs, for work_out(), those that are new with a key. `make`: may write; else nullopt if it would have
   // to.
   absl::StatusOr<std::optional<std::vector<JobOfTail>>> jobs_of(const Tail& tail, bool make);
-  // The last row of the log.
-  std::int64_t log_end() const { return log_end_; }
+  // The last row of the log; 0: it is empty.
+  absl::StatusOr<std::int64_t> log_end();
   // What was worked out of the tail becomes settled, and rows of the log up to `log_end` are gone. The caller drops the
   // tail after the commit.
   absl::Status settle(Settlement& settlement, const Tail& tail, std::int64_t log_end);
@@ -80,7 +80,6 @@ class Settler {
   Connection& db_;
   Settled settled_;
   absl::flat_hash_map<std::string, std::int64_t> job_keys_;  // committed, or of the open transaction
-  std::int64_t log_end_ = 0;
   // No key of a settled id is above this. Too high, after a rollback, costs no more than a look.
   std::int64_t last_id_ = std::numeric_limits<std::int64_t>::max();
 };

@@ -33,7 +33,9 @@ absl::StatusOr<std::vector<JobOfTail>> SqliteStore::jobs_to_settle() {
 absl::Status SqliteStore::begin_settling() {
   absl::StatusOr<std::vector<JobOfTail>> jobs = jobs_to_settle();
   if (!jobs.ok()) return jobs.status();
-  settling_log_end_ = settler_.log_end();
+  const absl::StatusOr<std::int64_t> log_end = settler_.log_end();
+  if (!log_end.ok()) return log_end.status();
+  settling_log_end_ = *log_end;
   {
     const ExclusiveLock exclusive(tail_mutex_);
     std::swap(tail_, settling_);

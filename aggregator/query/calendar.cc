@@ -1,10 +1,6 @@
 #include "aggregator/query/calendar.h"
 
-#include <sys/stat.h>
-
 #include <array>
-#include <cstddef>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/time/civil_time.h"
@@ -15,30 +11,8 @@ namespace {
 
 using stats::kHour;
 
-constexpr std::size_t kZoneNameBytesMax = 64;
-
 constexpr std::array<std::pair<std::string_view, Unit>, 4> kUnits = {
     {{"hour", Unit::kHour}, {"day", Unit::kDay}, {"week", Unit::kWeek}, {"month", Unit::kMonth}}};
-
-// Words of [A-Za-z0-9_+-] with a '/' between them: no path that leaves the database, no rule.
-bool zone_name(std::string_view name) {
-  if (name.empty() || name.size() > kZoneNameBytesMax || name.back() == '/') return false;
-  char before = '/';
-  for (const char c : name) {
-    const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (!letter && c != '_' && c != '+' && c != '-' && (c != '/' || before == '/')) return false;
-    before = c;
-  }
-  return true;
-}
-
-// Abseil keeps every name that it was ever asked for; unknown ones must not get there.
-bool in_database(const std::string& name) {
-  const char* const dir = std::getenv("TZDIR");
-  struct stat info {};
-  return ::stat(((dir == nullptr ? "/usr/share/zoneinfo/" : std::string(dir) + "/") + name).c_str(), &info) == 0 &&
-         S_ISREG(info.st_mode);
-}
 
 // Where the clock stands against UTC.
 Nanos offset_at(const absl::TimeZone& zone, Nanos at) {
@@ -81,14 +55,6 @@ absl::CivilDay next_first(absl::CivilDay first, Unit unit) {
 }
 
 }  // namespace
-
-std::optional<absl::TimeZone> find_time_zone(std::string_view name) {
-  if (name == "UTC") return absl::UTCTimeZone();
-  const std::string text(name);
-  absl::TimeZone zone;
-  if (!zone_name(name) || !in_database(text) || !absl::LoadTimeZone(text, &zone)) return std::nullopt;
-  return zone;
-}
 
 std::optional<Unit> unit_of(std::string_view name) {
   for (const auto& [spelling, unit] : kUnits) {

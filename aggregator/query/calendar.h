@@ -1,6 +1,5 @@
 // When an hour, a day, a week or a month begins and ends, by the clock of a place. Days are as long as they are there:
-// 23 or 25 hours where the clock is changed, and the hour that then comes twice is two hours. Pure but for the look-up
-// of zones, which reads the system's time zone database; any thread.
+// 23 or 25 hours where the clock is changed, and the hour that then comes twice is two hours. Pure, any thread.
 #pragma once
 
 #include <optional>
@@ -9,14 +8,12 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "aggregator/schedule/zone.h"
 #include "lib/base/clock.h"
 
 namespace kleptometrics::aggregator::query {
 
-// The zone of an IANA name such as `Europe/Berlin`; `UTC` is always there. nullopt for names that the system does not
-// know, and for what is no name but a path or a rule. Strangers may ask for any name: nothing is kept of one that is
-// unknown.
-std::optional<absl::TimeZone> find_time_zone(std::string_view name);
+using schedule::find_time_zone;
 
 enum class Unit { kHour, kDay, kWeek, kMonth };
 // `hour` and so on; nullopt for any other spelling.

@@ -10,6 +10,7 @@
 #include "aggregator/base/log.h"
 #include "aggregator/ingest/resolve.h"
 #include "aggregator/store/apply.h"
+#include "aggregator/store/rules.h"
 
 namespace kleptometrics::aggregator {
 namespace {
@@ -69,6 +70,13 @@ class Committer::Group {
   absl::Status reject_damaged(const absl::Status& why, Outcome& outcome);
   absl::StatusOr<std::optional<Run>*> lookup(const Uuid& id);
   absl::Status remember(const Run& incoming);
+  // What the witness wants to be told of, by its place in commit_.
+  struct Witnessed {
+    std::vector<std::size_t> indexes;
+    std::vector<Run> runs;
+  };
+  Witnessed to_be_witnessed() const;
+  void tell(Witnessed witnessed, const std::vector<Applied>& applied);
   bool may_appear(const std::string& job, Outcome& outcome);
   void take(Run&& run, Outcome& outcome);
   void settle(Applied applied, Outcome& outcome);
@@ -146,6 +154,7 @@ absl::Status Committer::Group::put_job(const PutJob& put, Outcome& outcome) {
   outcome.created = new_jobs_.contains(put.name);
   if (auto status = owner_.store_.put_job(put.name, put.spec); !status.ok()) return status;
   appeared(put.name);
+  if (owner_.witness_ != nullptr) owner_.witness_->specified(put.name, put.spec, now_.wall);
   return absl::OkStatus();
 }
 
@@ -202,6 +211,7 @@ void Committer::Group::take(Run&& run, Outcome& outcome) {
 
 absl::Status Committer::Group::commit() {
   if (commit_.empty()) return absl::OkStatus();
+  Witnessed witnessed = to_be_witnessed();
   const auto applied = owner_.store_.commit(std::move(commit_), now_.wall);
   if (!applied.ok()) return applied.status();
   if (applied->size() != outcomes_.size()) {
@@ -212,7 +222,24 @@ absl::Status Committer::Group::commit() {
     const auto job = jobs_.find(i);
     if (job != jobs_.end() && (*applied)[i] == Applied::kAccepted) appeared(job->second);
   }
+  tell(std::move(witnessed), *applied);
   return absl::OkStatus();
+}
+
+Committer::Group::Witnessed Committer::Group::to_be_witnessed() const {
+  Witnessed witnessed;
+  if (owner_.witness_ == nullptr) return witnessed;
+  witnessed.indexes = owner_.witness_->choose(commit_, now_.wall);
+  for (const std::size_t at : witnessed.indexes) witnessed.runs.push_back(without_steps(commit_[at]));
+  return witnessed;
+}
+
+void Committer::Group::tell(Witnessed witnessed, const std::vector<Applied>& applied) {
+  std::vector<Run> changed;
+  for (std::size_t i = 0; i < witnessed.runs.size(); ++i) {
+    if (applied[witnessed.indexes[i]] == Applied::kAccepted) changed.push_back(std::move(witnessed.runs[i]));
+  }
+  if (!changed.empty()) owner_.witness_->committed(std::move(changed), now_.wall);
 }
 
 void Committer::Group::appeared(const std::string& job) {

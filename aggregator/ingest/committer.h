@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "aggregator/ingest/command.h"
+#include "aggregator/ingest/witness.h"
 #include "aggregator/store/store.h"
 #include "lib/base/clock.h"
 #include "lib/base/mutex.h"
@@ -40,6 +41,9 @@ class Committer {
   ~Committer();  // stop()
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
+
+  // From now on the witness, which is borrowed, is told of what is committed. Before start().
+  void tell(Witness& witness) { witness_ = &witness; }
 
   // start(), stop() and run_once() are for the thread that owns the committer.
   // Starts the thread. Tests turn run_once() by hand instead. Once.
@@ -92,6 +96,7 @@ class Committer {
   bool unavailable_ = false;         // the last commit failed for now
   Nanos maintained_at_ = 0;          // steady
   bool more_to_maintain_ = false;
+  Witness* witness_ = nullptr;
 
   std::thread thread_;
 };

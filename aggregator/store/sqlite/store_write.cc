@@ -8,6 +8,7 @@
 #include "aggregator/base/log.h"
 #include "aggregator/store/apply.h"
 #include "aggregator/store/rules.h"
+#include "aggregator/store/sqlite/finding_rows.h"
 #include "aggregator/store/sqlite/migration.h"
 #include "aggregator/store/sqlite/schema.h"
 #include "aggregator/store/sqlite/status.h"
@@ -21,6 +22,7 @@ namespace {
 constexpr int kCheckpointPages = 4000;    // 16 MiB of log between two checkpoints
 constexpr std::size_t kIdleRuns = 4096;   // so many are settled when nothing else is to be done
 constexpr std::size_t kSliceChunks = 16;  // rewritten in one slice of housekeeping
+constexpr std::size_t kSliceFindings = 1000;
 constexpr Nanos kExpiryInterval = 60 * kNanosPerSecond;
 
 }  // namespace
@@ -254,7 +256,7 @@ void SqliteStore::let_go_of_memory() {
   grown_ = false;
 }
 
-// One slice: of the first job that has any, else of the ids. True if more may be left.
+// One slice: of the first job that has any, else of the ids, else of delays and alerts. True if more may be left.
 absl::StatusOr<bool> SqliteStore::expire(Nanos now, Maintenance& done) {
   bool more = false;
   const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
@@ -266,6 +268,7 @@ absl::StatusOr<bool> SqliteStore::expire(Nanos now, Maintenance& done) {
       if (more) return absl::OkStatus();
     }
     left = settler_.forget(now, kSliceChunks);
+    if (left.ok() && !*left) left = expire_findings(writer_, now - kFindingsKept, kSliceFindings);
     if (left.ok()) more = *left;
     return left.status();
   });

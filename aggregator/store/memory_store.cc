@@ -40,6 +40,20 @@ absl::Status MemoryStore::put_job(const std::string& name, const JobSpec& spec) 
   return absl::OkStatus();
 }
 
+absl::Status MemoryStore::record(const Findings& findings) {
+  const Lock lock(mutex_);
+  for (const Delay& delay : findings.delays) {
+    jobs_[delay.job];
+    delays_.put(delay);
+  }
+  for (const Alert& alert : findings.alerts) {
+    jobs_[alert.job];
+    alerts_.put(alert);
+  }
+  for (const auto& [job, bytes] : findings.watch_states) jobs_[job].watch_state = bytes;
+  return absl::OkStatus();
+}
+
 void MemoryStore::expire(const Kept& kept, Job& job) {
   const Run& run = kept.run;
   for (const stats::Series& series : stats::series_of(run)) {
@@ -56,6 +70,8 @@ void MemoryStore::expire(const Kept& kept, Job& job) {
 absl::StatusOr<Maintenance> MemoryStore::maintain(Nanos now, bool) {
   Maintenance done;
   const Lock lock(mutex_);
+  delays_.expire(now - kFindingsKept);
+  alerts_.expire(now - kFindingsKept);
   std::erase_if(gone_, [now](const auto& each) { return each.second <= now; });
   for (auto& [name, job] : jobs_) {
     if (job.spec.retention_days == 0) continue;
@@ -165,6 +181,44 @@ absl::StatusOr<Nanos> MemoryStore::complete_since(const std::string& job) {
     if (job.empty() || job == name) since = std::max(since, its.complete_since);
   }
   return since;
+}
+
+absl::StatusOr<DelayPage> MemoryStore::delays(const DelayFilter& filter, const std::optional<FindingCursor>& after,
+                                              std::size_t limit) {
+  if (limit == 0) return absl::InvalidArgumentError("limit is 0; a page has at least one delay");
+  const Lock lock(mutex_);
+  return delays_.page(filter, after, limit);
+}
+
+absl::StatusOr<AlertPage> MemoryStore::alerts(const AlertFilter& filter, const std::optional<FindingCursor>& after,
+                                              std::size_t limit) {
+  if (limit == 0) return absl::InvalidArgumentError("limit is 0; a page has at least one alert");
+  const Lock lock(mutex_);
+  return alerts_.page(filter, after, limit);
+}
+
+absl::StatusOr<std::optional<Alert>> MemoryStore::alert(const Uuid& id) {
+  const Lock lock(mutex_);
+  return alerts_.find(id);
+}
+
+absl::StatusOr<DelayCounts> MemoryStore::delay_counts(const DelayFilter& filter) {
+  const Lock lock(mutex_);
+  return delays_.counts(filter);
+}
+
+absl::StatusOr<AlertCounts> MemoryStore::alert_counts(const AlertFilter& filter) {
+  const Lock lock(mutex_);
+  return alerts_.counts(filter);
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>> MemoryStore::watch_states() {
+  std::vector<std::pair<std::string, std::string>> states;
+  const Lock lock(mutex_);
+  for (const auto& [name, job] : jobs_) {
+    if (!job.watch_state.empty()) states.emplace_back(name, job.watch_state);
+  }
+  return states;
 }
 
 }  // namespace kleptometrics::aggregator

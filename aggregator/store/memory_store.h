@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "aggregator/store/memory_findings.h"
 #include "aggregator/store/store.h"
 #include "lib/base/mutex.h"
 
@@ -21,6 +22,7 @@ class MemoryStore final : public Store {
  public:
   absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now) override;
   absl::Status put_job(const std::string& name, const JobSpec& spec) override;
+  absl::Status record(const Findings& findings) override;
   absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) override;
   absl::StatusOr<std::optional<Run>> run(const Uuid& id) override;
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
@@ -29,6 +31,14 @@ class MemoryStore final : public Store {
   absl::Status summarize(const SummaryRequest& request, Pieces& pieces) override;
   absl::StatusOr<std::vector<JobHead>> jobs(const std::string& name) override;
   absl::StatusOr<Nanos> complete_since(const std::string& job) override;
+  absl::StatusOr<DelayPage> delays(const DelayFilter& filter, const std::optional<FindingCursor>& after,
+                                   std::size_t limit) override;
+  absl::StatusOr<AlertPage> alerts(const AlertFilter& filter, const std::optional<FindingCursor>& after,
+                                   std::size_t limit) override;
+  absl::StatusOr<std::optional<Alert>> alert(const Uuid& id) override;
+  absl::StatusOr<DelayCounts> delay_counts(const DelayFilter& filter) override;
+  absl::StatusOr<AlertCounts> alert_counts(const AlertFilter& filter) override;
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> watch_states() override;
   absl::Status ready() override { return absl::OkStatus(); }
   absl::StatusOr<std::vector<std::string>> verify(std::size_t) override { return std::vector<std::string>(); }
 
@@ -48,6 +58,7 @@ class MemoryStore final : public Store {
     JobSpec spec;
     Ordered runs;
     Rollups expired;  // by series, resolution and start
+    std::string watch_state;
     Nanos complete_since = std::numeric_limits<Nanos>::min();
   };
 
@@ -62,6 +73,8 @@ class MemoryStore final : public Store {
   std::map<Uuid, Nanos> gone_ KLEPTO_GUARDED_BY(mutex_);  // expired, and until when that is remembered
   Ordered all_ KLEPTO_GUARDED_BY(mutex_);
   std::map<std::string, Job> jobs_ KLEPTO_GUARDED_BY(mutex_);
+  MemoryFindings<Delay, DelayKind> delays_ KLEPTO_GUARDED_BY(mutex_);
+  MemoryFindings<Alert, AlertKind> alerts_ KLEPTO_GUARDED_BY(mutex_);
 };
 
 }  // namespace kleptometrics::aggregator

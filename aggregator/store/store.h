@@ -2,9 +2,9 @@
 // open_store.cc removes it. The contract is semantic, not relational, and tests/aggregator/store/ proves
 // it for every back end.
 //
-// What changes state (commit, put_job, maintain) is called by one thread, the committer; everything else by any thread
-// at any time.
-// A reader sees all of a commit or nothing of it, and everything that was acknowledged before it asked.
+// What changes state (commit, put_job, record, maintain) is called by one thread, the committer; everything else by any
+// thread at any time. A reader sees all of a commit or nothing of it, and everything that was acknowledged before it
+// asked.
 //
 // Errors, everywhere: Unavailable = worth a retry (busy, disk full: nothing was changed); DataLoss and
 // Internal = the store cannot go on (after a failed fsync nothing is retried: exit and recover);
@@ -28,6 +28,7 @@
 #include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
 #include "aggregator/stats/rollup.h"
+#include "aggregator/store/findings.h"
 
 namespace kleptometrics::aggregator {
 
@@ -113,9 +114,12 @@ class Store {
   virtual absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now) = 0;
   // Replaces what the job is meant to be; makes the job if it is unknown.
   virtual absl::Status put_job(const std::string& name, const JobSpec& spec) = 0;
+  // Keeps what was found, all of it or nothing, durably when it returns: see Findings. Makes jobs that are unknown.
+  virtual absl::Status record(const Findings& findings) = 0;
   // Housekeeping, one slice of bounded length. Runs are removed that ended, and were committed, longer before `now`
   // than their job's retention; what they added to rollups stays, and so do their ids for kIdsOutlive longer, so that
-  // a run sent again is refused and not counted again. `idle`: nothing waits for a commit. By the committer's thread.
+  // a run sent again is refused and not counted again. Delays and alerts are removed kFindingsKept after they closed.
+  // `idle`: nothing waits for a commit. By the committer's thread.
   virtual absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) = 0;
 
   virtual absl::StatusOr<std::optional<Run>> run(const Uuid& id) = 0;
@@ -135,6 +139,18 @@ class Store {
   // The instant from which on no run of the job (empty: of any) has expired, so that kRuns is complete; the smallest
   // Nanos if none ever has.
   virtual absl::StatusOr<Nanos> complete_since(const std::string& job) = 0;
+  // At most `limit` delays or alerts after `after` (absent: from the first), in the order of FindingCursor. Stable
+  // while others open and these close. InvalidArgument if `limit` is 0.
+  virtual absl::StatusOr<DelayPage> delays(const DelayFilter& filter, const std::optional<FindingCursor>& after,
+                                           std::size_t limit) = 0;
+  virtual absl::StatusOr<AlertPage> alerts(const AlertFilter& filter, const std::optional<FindingCursor>& after,
+                                           std::size_t limit) = 0;
+  virtual absl::StatusOr<std::optional<Alert>> alert(const Uuid& id) = 0;
+  // How many of those that the filter selects there are of each job and kind, without reading them.
+  virtual absl::StatusOr<DelayCounts> delay_counts(const DelayFilter& filter) = 0;
+  virtual absl::StatusOr<AlertCounts> alert_counts(const AlertFilter& filter) = 0;
+  // What record() was last given of each job that has some, sorted by job: to be read at the start.
+  virtual absl::StatusOr<std::vector<std::pair<std::string, std::string>>> watch_states() = 0;
   // OK, or why commits cannot work right now. Becomes OK again by itself where the cause can pass.
   virtual absl::Status ready() = 0;
   // Counts everything anew and compares it with the rollups. One sentence a difference, at most `differences_max`.

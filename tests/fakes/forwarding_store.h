@@ -23,6 +23,7 @@ struct ForwardingStore : aggregator::Store {
   absl::Status put_job(const std::string& name, const aggregator::JobSpec& spec) override {
     return inner->put_job(name, spec);
   }
+  absl::Status record(const aggregator::Findings& findings) override { return inner->record(findings); }
   absl::StatusOr<aggregator::Maintenance> maintain(Nanos now, bool idle) override { return inner->maintain(now, idle); }
   absl::StatusOr<std::optional<aggregator::Run>> run(const Uuid& id) override { return inner->run(id); }
   absl::StatusOr<aggregator::RunPage> runs(const aggregator::RunFilter& filter,
@@ -39,6 +40,26 @@ struct ForwardingStore : aggregator::Store {
   }
   absl::StatusOr<std::vector<aggregator::JobHead>> jobs(const std::string& name) override { return inner->jobs(name); }
   absl::StatusOr<Nanos> complete_since(const std::string& job) override { return inner->complete_since(job); }
+  absl::StatusOr<aggregator::DelayPage> delays(const aggregator::DelayFilter& filter,
+                                               const std::optional<aggregator::FindingCursor>& after,
+                                               std::size_t limit) override {
+    return inner->delays(filter, after, limit);
+  }
+  absl::StatusOr<aggregator::AlertPage> alerts(const aggregator::AlertFilter& filter,
+                                               const std::optional<aggregator::FindingCursor>& after,
+                                               std::size_t limit) override {
+    return inner->alerts(filter, after, limit);
+  }
+  absl::StatusOr<std::optional<aggregator::Alert>> alert(const Uuid& id) override { return inner->alert(id); }
+  absl::StatusOr<aggregator::DelayCounts> delay_counts(const aggregator::DelayFilter& filter) override {
+    return inner->delay_counts(filter);
+  }
+  absl::StatusOr<aggregator::AlertCounts> alert_counts(const aggregator::AlertFilter& filter) override {
+    return inner->alert_counts(filter);
+  }
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> watch_states() override {
+    return inner->watch_states();
+  }
   absl::Status ready() override { return inner->ready(); }
   absl::StatusOr<std::vector<std::string>> verify(std::size_t differences_max) override {
     return inner->verify(differences_max);

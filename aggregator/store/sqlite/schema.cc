@@ -102,8 +102,33 @@ CREATE TABLE expired(            -- of hours and days: the lowest and the highes
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr const char* kVersion3 = R"sql(
+CREATE TABLE findings(           -- delays and alerts
+  what INTEGER NOT NULL,         -- finding_rows.h
+  id BLOB NOT NULL,
+  kind INTEGER NOT NULL,         -- as in model/alert.h
+  job INTEGER NOT NULL,
+  run_id BLOB,                   -- NULL: of no run
+  opened_at INTEGER NOT NULL,
+  closed_at INTEGER,             -- NULL: open
+  closing INTEGER,               -- rises from one that closes to the next; NULL: open
+  bytes BLOB NOT NULL,           -- wire/findings.h
+  PRIMARY KEY(what, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX findings_open ON findings(what, opened_at, id, job, kind) WHERE closing IS NULL;
+CREATE INDEX findings_by_start ON findings(what, opened_at, id, job, kind, closing);
+CREATE INDEX findings_by_job ON findings(what, job, opened_at, id, kind, closing);
+CREATE INDEX findings_by_run ON findings(what, run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX findings_by_closing ON findings(what, closing) WHERE closing IS NOT NULL;
+CREATE INDEX findings_to_expire ON findings(closed_at) WHERE closed_at IS NOT NULL;
+CREATE TABLE watch_states(       -- how far the rules have got with a job
+  job INTEGER PRIMARY KEY,
+  bytes BLOB NOT NULL            -- theirs
+) STRICT;
+)sql";
+
 // Step i makes version i + 1 out of version i.
-constexpr std::array<const char*, kSchemaVersion> kUpgrades = {kVersion1, kVersion2};
+constexpr std::array<const char*, kSchemaVersion> kUpgrades = {kVersion1, kVersion2, kVersion3};
 
 absl::StatusOr<int> number(Connection& connection, const char* sql) {
   const absl::StatusOr<std::string> text = connection.value(sql);

@@ -1,6 +1,7 @@
 // The store itself: what the committer changes (store_write.cc), moves into the tables (store_settle.cc) and readers
-// ask (store_read.cc). Opened by open_sqlite. Two locks: writing_ is the committer's, for the writing connection;
-// tail_mutex_ lets readers look at the tails and begin their view of the tables at one instant. Taken in this order.
+// ask (store_read.cc); delays and alerts, both ways, are apart (store_findings.cc). Opened by open_sqlite. Two locks:
+// writing_ is the committer's, for the writing connection; tail_mutex_ lets readers look at the tails and begin their
+// view of the tables at one instant. Taken in this order.
 #pragma once
 
 #include <array>
@@ -74,6 +75,7 @@ class SqliteStore final : public Store {
 
   absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now) override;
   absl::Status put_job(const std::string& name, const JobSpec& spec) override;
+  absl::Status record(const Findings& findings) override;
   absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) override;
   absl::StatusOr<std::optional<Run>> run(const Uuid& id) override;
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
@@ -82,6 +84,14 @@ class SqliteStore final : public Store {
   absl::Status summarize(const SummaryRequest& request, Pieces& pieces) override;
   absl::StatusOr<std::vector<JobHead>> jobs(const std::string& name) override;
   absl::StatusOr<Nanos> complete_since(const std::string& job) override;
+  absl::StatusOr<DelayPage> delays(const DelayFilter& filter, const std::optional<FindingCursor>& after,
+                                   std::size_t limit) override;
+  absl::StatusOr<AlertPage> alerts(const AlertFilter& filter, const std::optional<FindingCursor>& after,
+                                   std::size_t limit) override;
+  absl::StatusOr<std::optional<Alert>> alert(const Uuid& id) override;
+  absl::StatusOr<DelayCounts> delay_counts(const DelayFilter& filter) override;
+  absl::StatusOr<AlertCounts> alert_counts(const AlertFilter& filter) override;
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> watch_states() override;
   absl::Status ready() override;
   absl::StatusOr<std::vector<std::string>> verify(std::size_t differences_max) override;
 
@@ -129,6 +139,7 @@ class SqliteStore final : public Store {
   void settle_if_due() KLEPTO_REQUIRES(writing_);
   void let_go_of_memory() KLEPTO_REQUIRES(writing_);
   absl::Status read_specs() KLEPTO_REQUIRES(writing_);
+  absl::Status put_findings(const Findings& findings) KLEPTO_REQUIRES(writing_);
   absl::StatusOr<bool> expire(Nanos now, Maintenance& done) KLEPTO_REQUIRES(writing_);
 
   // What the rows of rollups are called by, for one question.

@@ -5,6 +5,7 @@
 #include "aggregator/base/heap.h"
 #include "aggregator/base/log.h"
 #include "aggregator/store/rules.h"
+#include "aggregator/store/sqlite/finding_rows.h"
 #include "aggregator/store/sqlite/status.h"
 #include "aggregator/store/sqlite/store.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::size_t kIdleRuns = 4096;   // so many are settled when nothing else is to be done
 constexpr std::size_t kSliceChunks = 16;  // rewritten in one slice of housekeeping
+constexpr std::size_t kSliceFindings = 1000;
 constexpr Nanos kExpiryInterval = 60 * kNanosPerSecond;
 
 }  // namespace
@@ -145,12 +147,15 @@ void SqliteStore::let_go_of_memory() {
   grown_ = false;
 }
 
-// One slice: of the first job that has any, else of the ids. True if more may be left.
+// One slice: of the first job that has any, else of the ids, else of delays and alerts. True if more may be left. What
+// changes rollups waits for the settling that is under way.
 absl::StatusOr<bool> SqliteStore::expire(Nanos now, Maintenance& done) {
   const absl::StatusOr<bool> due = settler_.forget_due(now);
   if (!due.ok()) return due.status();
-  if (retained_.empty() && !*due) return false;
-  if (absl::Status status = finish_settling(); !status.ok()) return status;
+  const bool runs = !retained_.empty() || *due;
+  if (runs) {
+    if (absl::Status status = finish_settling(); !status.ok()) return status;
+  }
   bool more = false;
   const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
     absl::StatusOr<bool> left = false;
@@ -160,7 +165,8 @@ absl::StatusOr<bool> SqliteStore::expire(Nanos now, Maintenance& done) {
       more = *left || done.expired != 0;
       if (more) return absl::OkStatus();
     }
-    left = settler_.forget(now, kSliceChunks);
+    if (runs) left = settler_.forget(now, kSliceChunks);
+    if (left.ok() && !*left) left = expire_findings(writer_, now - kFindingsKept, kSliceFindings);
     if (left.ok()) more = *left;
     return left.status();
   });

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tests/aggregator/store/fixture.h"
+#include "tests/fakes/findings.h"
 
 namespace kleptometrics::aggregator {
 namespace {
@@ -117,6 +118,21 @@ TEST_CASE("a page that is damaged costs the runs on it, in every kind of list") 
     after = page.next;
   } while (after);
   REQUIRE(paged == all.size());
+}
+
+TEST_CASE("a damaged alert is left out of lists, and does not shorten a page; the next of its id replaces it") {
+  const Damaged file(State::kSucceeded, 1);
+  const std::vector<Alert> alerts = {fakes::raised("job", 1, kStart + seconds(1)),
+                                     fakes::raised("job", 2, kStart + seconds(2)), fakes::raised("job", 3, kStart)};
+  REQUIRE(must(open_sqlite(file.path))->record({.alerts = alerts}).ok());
+  file.execute("UPDATE findings SET bytes = x'ff' WHERE substr(id, 16) = x'01'");
+  const auto store = must(open_sqlite(file.path));
+  const AlertPage page = must(store->alerts({}, std::nullopt, 1));
+  CHECK(page.items == std::vector<Alert>{alerts[1]});
+  CHECK(must(store->alerts({}, page.next, 1)).items == std::vector<Alert>{alerts[2]});
+  CHECK(absl::IsUnknown(store->alert(alerts[0].id).status()));
+  REQUIRE(store->record({.alerts = {alerts[0]}}).ok());
+  CHECK(must(store->alert(alerts[0].id)) == alerts[0]);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "aggregator/store/sqlite/sqlite_store.h"
 #include "tests/aggregator/store/fixture.h"
+#include "tests/fakes/findings.h"
 
 namespace kleptometrics::aggregator {
 namespace {
@@ -52,8 +53,21 @@ TEST_CASE("a schema newer than the build is refused and left alone") {
   REQUIRE(file.open().ok());
   file.execute("PRAGMA user_version = 7");
   const std::string before = file.read();
-  REQUIRE(contains(file.refusal(), "schema version 7 is newer than this build's 2"));
+  REQUIRE(contains(file.refusal(), "schema version 7 is newer than this build's 3"));
   REQUIRE(file.read() == before);
+}
+
+TEST_CASE("a file of the schema before this one gets what it lacks and keeps what it has") {
+  const File file;
+  const Run run = fakes::finished(started("import", 1), seconds(5));
+  REQUIRE(must(open_store("sqlite:" + file.path))->commit({run}, kStart).ok());
+  file.execute("DROP TABLE findings; DROP TABLE watch_states; PRAGMA user_version = 2");
+  const auto store = must(open_store("sqlite:" + file.path));
+  REQUIRE(must(store->run(run.id)) == run);
+  REQUIRE(must(store->alerts({}, std::nullopt, 1)).items.empty());
+  const Alert alert = fakes::raised("import", 1);
+  REQUIRE(store->record({.alerts = {alert}, .watch_states = {{"import", "x"}}}).ok());
+  REQUIRE(must(store->alert(alert.id)) == alert);
 }
 
 TEST_CASE("a file that is no database is refused and left alone") {

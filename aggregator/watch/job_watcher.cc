@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,7 +16,6 @@ constexpr Nanos kRetry = kNanosPerSecond;             // after the store could n
 constexpr Nanos kSleepMax = 60 * kNanosPerSecond;     // however far the next deadline: the wall clock may be set
 constexpr Nanos kSeenSlack = 60 * kNanosPerSecond;    // a turn takes what was committed well within this
 constexpr Nanos kLookBack = rules::kHistoryAge;       // how long before its commit a run that was missed may have begun
-constexpr std::size_t kPageRuns = 1000;
 
 // Ended so long ago that only a job that is watched for its schedule wants to know.
 bool is_history(const Run& run, Nanos now) {
@@ -160,7 +158,7 @@ absl::StatusOr<Nanos> JobWatcher::turn_once() {
     if (absl::Status status = catch_up(); !status.ok()) return status;
   }
   holding_ = holding_ && holds(now.steady);
-  if (holding_) return now.wall + kGather;
+  if (holding_) return now.wall + kNanosPerSecond;
   judge(now.wall);
   if (absl::Status status = record(now.wall); !status.ok()) return status;
   seen_ = now.wall;
@@ -224,6 +222,7 @@ void JobWatcher::loop() {
     }
     until = next.value_or(clock_.now().wall + kRetry);
   }
+  (void)turn_once();  // what came last; else the next start finds it
 }
 
 bool JobWatcher::wait(Nanos until) {

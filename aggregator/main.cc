@@ -191,7 +191,7 @@ absl::Status run(Settings settings) {
     return status;
 
   if (!settings.backup.empty()) return backup_store(settings.store, settings.backup);
-  auto store = open_store(settings.store);
+  auto store = open_store(settings.store, settings.verify_store);
   if (!store.ok()) return store.status();
   if (settings.verify_store) return verify(**store, settings.store);
   auto committer = Committer::create(**store, clock, {});

@@ -25,7 +25,7 @@ void judge_newest(Pass& pass, const RunFacts& run, std::optional<Nanos> due) {
   pass.state.overdue.reset();
   if (!is_late(pass, due, run.started_at)) {
     if (overdue) withdraw_start_delay(pass, *overdue, run.started_at);
-    close_late_by_start(pass, run);
+    close_late_by_start(pass, run.started_at);
     return;
   }
   pass.out.delays.push_back(late_start(pass, *due, run.started_at, run.id));
@@ -53,7 +53,8 @@ void judge_start(Pass& pass, const RunFacts& run) {
   const auto place = std::lower_bound(starts.begin(), starts.end(), start, before);
   if (place != starts.end() && *place == start) return;
   if (place == starts.begin() && starts.size() == kStartsMax) return;
-  const auto index = static_cast<std::size_t>(starts.insert(place, start) - starts.begin());
+  const auto index = static_cast<std::size_t>(place - starts.begin());
+  starts.insert(place, start);
   if (index + 1 == starts.size()) {
     judge_newest(pass, run, due_of(pass, index));
   } else {

@@ -46,20 +46,25 @@ void give_up_oldest(JobWatchState& state, const Calendar& calendar) {
   forget_settled(state, calendar);
 }
 
-// Whether the run is the first at its occurrence, as far as is known by now.
-bool note_start(JobWatchState& state, const Calendar& calendar, const RunFacts& run) {
+// What a start is to its occurrence, as far as is known by now.
+enum class Place {
+  kNone,       // it has none, or is not the first there
+  kFirst,      //
+  kForgotten,  // the occurrence is older than what is remembered
+};
+
+Place note_start(JobWatchState& state, const Calendar& calendar, const RunFacts& run) {
   const auto at = calendar.slot_of(run);
-  if (!at) return false;
+  if (!at) return Place::kNone;
   const bool full = settled_count(state, calendar) >= kSlotsMax;
-  if (full && *at < state.slots.front().at) return false;
+  if (full && *at < state.slots.front().at) return Place::kForgotten;
   Slot& slot = find_or_insert(state.slots, *at);
-  if (slot.start && std::tie(*slot.start, slot.run_id) <= std::tie(run.started_at, run.id)) return false;
+  if (slot.start && std::tie(*slot.start, slot.run_id) <= std::tie(run.started_at, run.id)) return Place::kNone;
   slot.start = run.started_at;
   slot.run_id = run.id;
   slot.announced = run.scheduled_at.has_value();
-  slot.history = run.history;
   give_up_oldest(state, calendar);
-  return true;
+  return Place::kFirst;
 }
 
 enum class Judgement { kOnTime, kLate, kMissed };
@@ -73,22 +78,30 @@ Judgement judge(const Pass& pass, const Slot& slot) {
   return slot.start && (!end || *slot.start < *end) ? Judgement::kLate : Judgement::kMissed;
 }
 
-bool later_one_started(const Slots& slots, Nanos at) {
-  return std::any_of(slots.rbegin(), slots.rend(), [at](const Slot& slot) { return slot.at > at && slot.start; });
-}
-
 void tell_on_time(Pass& pass, Slot& slot, const RunFacts& run) {
   if (slot.told != Slot::Told::kNothing) withdraw_start_delay(pass, slot.at, *slot.start);
   slot.told = Slot::Told::kNothing;
   slot.open = false;
-  close_late_by_start(pass, run);
+  close_late_by_start(pass, run.started_at);
 }
 
-void tell_late(Pass& pass, Slot& slot, const RunFacts& run) {
+// The late start comes to light after others that came later: the first of those that was on time has closed its alert.
+void close_by_known(Pass& pass, const Slot& late, Nanos newest) {
+  const Slot* first = nullptr;
+  for (const Slot& slot : pass.state.slots) {
+    const bool after = slot.start && *slot.start >= *late.start && *slot.start <= newest && slot.at != late.at;
+    if (!after || judge(pass, slot) != Judgement::kOnTime) continue;
+    if (first == nullptr || *slot.start < *first->start) first = &slot;
+  }
+  if (first != nullptr) close_late_by_start(pass, *first->start);
+}
+
+void tell_late(Pass& pass, Slot& slot, const RunFacts& run, std::optional<Nanos> newest_before) {
   slot.told = Slot::Told::kLate;
   slot.open = false;
   pass.out.delays.push_back(late_start(pass, slot.at, *slot.start, slot.run_id));
-  if (!later_one_started(pass.state.slots, slot.at)) open_late(pass, run, slot.at);
+  open_late(pass, run, slot.at);
+  if (newest_before && run.started_at < *newest_before) close_by_known(pass, slot, *newest_before);
 }
 
 Delay missed(const Pass& pass, const Slot& slot, std::optional<Nanos> closed_at) {
@@ -115,17 +128,23 @@ void judge_deadline(Pass& pass, Nanos at) {
   if (judge(pass, *slot) == Judgement::kMissed) tell_missed(pass, *slot);  // a late one is told by its start
 }
 
-// A run has started, whose occurrence, if it is the first there, is noted already.
-void judge_start(Pass& pass, const RunFacts& run, bool first) {
-  close_missed_by_start(pass, run);
-  if (!first) return;
-  Slot* slot = find(pass.state.slots, *pass.calendar.slot_of(run));
-  if (slot == nullptr || slot->run_id != run.id) return;  // given up, or an earlier start came with it
+struct NewStart {
+  const RunFacts& run;
+  Place place;
+};
+
+// A run has started, and its place is noted already. `newest_before`: the newest start that was known before.
+void judge_start(Pass& pass, const NewStart& start, std::optional<Nanos> newest_before) {
+  if (start.place == Place::kForgotten) return;
+  close_missed_by_start(pass, start.run);
+  if (start.place == Place::kNone) return;
+  Slot* slot = find(pass.state.slots, *pass.calendar.slot_of(start.run));
+  if (slot == nullptr || slot->run_id != start.run.id) return;  // given up, or an earlier start came with it
   switch (judge(pass, *slot)) {
     case Judgement::kOnTime:
-      return tell_on_time(pass, *slot, run);
+      return tell_on_time(pass, *slot, start.run);
     case Judgement::kLate:
-      return tell_late(pass, *slot, run);
+      return tell_late(pass, *slot, start.run, newest_before);
     case Judgement::kMissed:
       return;  // too late: its deadline tells, or has told
   }
@@ -165,18 +184,25 @@ std::optional<Nanos> next_to_judge(const JobWatchState& state, const Calendar& c
   return at;
 }
 
+// Whether there is nothing more to wait for at the occurrence.
+bool is_over(Pass& pass, Nanos at) {
+  if (pass.calendar.deadline(at) < pass.now) return true;
+  const Slot* slot = find(pass.state.slots, at);
+  return slot != nullptr && slot->start && *slot->start <= pass.calendar.deadline(at);
+}
+
 // Deadlines and starts, each at its time; at the same time the deadline comes first.
-void walk(Pass& pass, const std::vector<RunFacts>& starts, const std::vector<bool>& first) {
+void walk(Pass& pass, const std::vector<NewStart>& starts, std::optional<Nanos> newest_before) {
   auto due = next_to_judge(pass.state, pass.calendar);
   std::size_t i = 0;
   while (true) {
-    const bool passed = due && pass.calendar.deadline(*due) < pass.now;
-    if (passed && (i == starts.size() || pass.calendar.deadline(*due) <= starts[i].started_at)) {
+    const bool over = due && is_over(pass, *due);
+    if (over && (i == starts.size() || pass.calendar.deadline(*due) <= starts[i].run.started_at)) {
       judge_deadline(pass, *due);
       pass.state.judged = *due;
       due = next_to_judge(pass.state, pass.calendar);
     } else if (i < starts.size()) {
-      judge_start(pass, starts[i], first[i]);
+      judge_start(pass, starts[i], newest_before);
       ++i;
     } else {
       return;
@@ -184,18 +210,22 @@ void walk(Pass& pass, const std::vector<RunFacts>& starts, const std::vector<boo
   }
 }
 
+// Notes them all before any is judged, so that a deadline knows the starts before and after it.
+std::vector<NewStart> noted(Pass& pass, const std::vector<RunFacts>& runs) {
+  std::vector<NewStart> starts;
+  for (const RunFacts& run : runs) starts.push_back({run, note_start(pass.state, pass.calendar, run)});
+  if (!runs.empty()) {
+    pass.state.newest_start = std::max(pass.state.newest_start, std::optional<Nanos>(runs.back().started_at));
+  }
+  return starts;
+}
+
 }  // namespace
 
 void judge_occurrences(Pass& pass, const std::vector<RunFacts>& starts) {
-  std::vector<bool> first(starts.size());
   const auto newest_before = pass.state.newest_start;
-  for (std::size_t i = 0; i < starts.size(); ++i) {
-    first[i] = note_start(pass.state, pass.calendar, starts[i]);
-    pass.state.newest_start = std::max(pass.state.newest_start, std::optional<Nanos>(starts[i].started_at));
-  }
-  walk(pass, starts, first);
-  const auto& judged = pass.state.judged;
-  const bool old_news = !starts.empty() && (starts.front().started_at <= judged ||
+  walk(pass, noted(pass, starts), newest_before);
+  const bool old_news = !starts.empty() && (starts.front().started_at <= pass.state.judged ||
                                             (newest_before && starts.front().started_at < *newest_before));
   if (old_news) reopen_missed(pass);
   close_passed(pass);

@@ -36,10 +36,10 @@ void close_missed_by_start(Pass& pass, const RunFacts& run) {
   pass.close(AlertKind::kMissed, run.started_at, "a run started at " + instant_text(run.started_at));
 }
 
-void close_late_by_start(Pass& pass, const RunFacts& run) {
+void close_late_by_start(Pass& pass, Nanos start) {
   const Alert* alert = pass.open_alert(AlertKind::kLateStart);
-  if (alert == nullptr || run.started_at < alert->opened_at) return;
-  pass.close(AlertKind::kLateStart, run.started_at, "the start at " + instant_text(run.started_at) + " was on time");
+  if (alert == nullptr || start < alert->opened_at) return;
+  pass.close(AlertKind::kLateStart, start, "the start at " + instant_text(start) + " was on time");
 }
 
 void withdraw_start_delay(Pass& pass, Nanos scheduled_at, Nanos start) {

@@ -29,7 +29,7 @@ Alert alert_about(const Pass& pass, AlertKind kind, Nanos scheduled_at, Nanos op
 void open_missed(Pass& pass, Nanos scheduled_at);
 void open_late(Pass& pass, const RunFacts& run, Nanos scheduled_at);
 void close_missed_by_start(Pass& pass, const RunFacts& run);
-void close_late_by_start(Pass& pass, const RunFacts& run);
+void close_late_by_start(Pass& pass, Nanos start);
 // The delay at the occurrence never was: withdraws it.
 void withdraw_start_delay(Pass& pass, Nanos scheduled_at, Nanos start);
 Delay start_delay(const Pass& pass, DelayKind kind, Nanos scheduled_at);

@@ -35,7 +35,6 @@ struct Slot {
   std::optional<Nanos> start{};  // the earliest known
   Uuid run_id{};                 // whose it is
   bool announced = false;        // that run named the occurrence itself
-  bool history = false;          // that run was history when it was taken
   Told told = Told::kNothing;    // what its delay says
   bool open = false;             // that delay is open: kMissed, and the next occurrence has not come
   bool operator==(const Slot&) const = default;

@@ -138,7 +138,8 @@ TEST_CASE("Another schedule closes what is missing, and expects nothing of the p
 
 TEST_CASE("Another schedule knows the runs that started before it") {
   Watched job(each(kHour));
-  job.start(1, at(1, 55));
+  job.start(1, at(0, 55));
+  job.start(2, at(1, 55));
   job.replace(hourly(), at(1, 58));
   job.advance(at(2, 30));
   CHECK(job.delays().empty());

@@ -57,7 +57,7 @@ TEST_CASE("Ids are of version 8, the same for the same and different for anythin
     CHECK(std::count(std::begin(ids), std::end(ids), id) == 1);
   }
   // Stored records are found by their ids: these never change.
-  CHECK(start_delay_id("job", at(1)).text() == "golden");
+  CHECK(start_delay_id("job", at(1)).text() == "f22e5fc8-54c6-8561-a897-31ee8d1802a5");
 }
 
 }  // namespace

@@ -67,13 +67,14 @@ Place note_start(JobWatchState& state, const Calendar& calendar, const RunFacts&
   return Place::kFirst;
 }
 
-enum class Judgement { kOnTime, kLate, kMissed };
+enum class Judgement { kOnTime, kExcused, kLate, kMissed };
 
 // Of a slot, as far as its start is known.
 Judgement judge(const Pass& pass, const Slot& slot) {
   const bool expected = slot.announced || slot.at >= pass.state.since;
   const bool in_time = slot.start && *slot.start <= pass.calendar.deadline(slot.at);
-  if (in_time || !expected || pass.quiet(slot.at)) return Judgement::kOnTime;
+  if (in_time) return Judgement::kOnTime;
+  if (!expected || pass.quiet(slot.at)) return Judgement::kExcused;
   const auto end = pass.calendar.missed_end(slot.at);
   return slot.start && (!end || *slot.start < *end) ? Judgement::kLate : Judgement::kMissed;
 }
@@ -145,6 +146,7 @@ void judge_start(Pass& pass, const NewStart& start, std::optional<Nanos> newest_
       return tell_on_time(pass, *slot, start.run);
     case Judgement::kLate:
       return tell_late(pass, *slot, start.run, newest_before);
+    case Judgement::kExcused:
     case Judgement::kMissed:
       return;  // too late: its deadline tells, or has told
   }

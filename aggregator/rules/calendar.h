@@ -1,5 +1,6 @@
 // When runs of a job are expected, by its specification and since when: the questions that the rules ask of a schedule.
-// Pure; used by the rules alone, one thread at a time (it remembers its last answer, as neighbouring runs ask the same).
+// Pure; used by the rules alone, one thread at a time (it remembers its last answer, as neighbouring runs ask the
+// same).
 #pragma once
 
 #include <optional>
@@ -28,7 +29,8 @@ class Calendar {
   std::optional<Nanos> slot_of(const RunFacts& run) const;
   // By when a start at the occurrence is on time, at it included.
   Nanos deadline(Nanos at) const { return later(at, spec_.grace); }
-  // Until when a start that is not on time is late, at it excluded: then the occurrence stays missed. nullopt: for ever.
+  // Until when a start that is not on time is late, at it excluded: then the occurrence stays missed. nullopt: for
+  // ever.
   std::optional<Nanos> missed_end(Nanos at) const;
   // With an interval: when the start after the one at `last` is due, neither quiet nor an interval after less than
   // `since`. nullopt: never.

@@ -1,6 +1,6 @@
-// Watches one job: is told what became of its runs and how time passes, and finds what is late, missing, too long or too
-// short, and failing. The one place where these words are defined; aggregator/watch keeps a JobWatch for each job and
-// feeds it from the store, back-tests feed one from the past. Pure: no clock, no I/O; one thread at a time.
+// Watches one job: is told what became of its runs and how time passes, and finds what is late, missing, too long or
+// too short, and failing. The one place where these words are defined; aggregator/watch keeps a JobWatch for each job
+// and feeds it from the store, back-tests feed one from the past. Pure: no clock, no I/O; one thread at a time.
 //
 // OCCURRENCES. With a cron expression (aggregator/schedule) a run takes the occurrence that it names by `scheduled_at`,
 // exactly. Without that it takes the nearer of the two around its start, which is within half of the period between
@@ -21,9 +21,9 @@
 // is due an interval after it or, where that is in a window or a pause, as many whole intervals later as lead out of
 // it. A start later than due + grace is late. Until one comes, one `missed` is open, not one for each interval.
 //
-// DURATIONS. A run overruns from its start + max_duration on, if it lasts longer; `overrun` opens then and closes at its
-// end with what it took. Each run is watched by itself. One that is known only when it has ended opens and closes at
-// once.
+// DURATIONS. A run overruns from its start + max_duration on, if it lasts longer; `overrun` opens then and closes at
+// its end with what it took. Each run is watched by itself. One that is known only when it has ended opens and closes
+// at once.
 //
 // ALERTS. Opened once, closed once, explained in one sentence.
 //   - missed: opens with the first delay `missed`, at its D; closes at the next start of any run.
@@ -51,29 +51,22 @@
 #include "aggregator/rules/calendar.h"
 #include "aggregator/rules/facts.h"
 #include "aggregator/rules/findings.h"
+#include "aggregator/rules/limits.h"
 #include "aggregator/rules/state.h"
 
 namespace kleptometrics::aggregator::rules {
 
-// What successful runs of the job have taught (by others); absent: not known yet.
-struct Limits {
-  std::optional<Nanos> too_long{};   // a run that takes longer is slower than usual
-  std::optional<Nanos> too_short{};  // one that succeeds sooner is too short
-  Nanos typical = 0;                 // the median, for the sentence
-  std::uint64_t runs = 0;            // of how many runs, likewise
-  bool operator==(const Limits&) const = default;
-};
-
 class JobWatch {
  public:
-  // `since`: from when on occurrences are expected, as a rule when the specification was first put. A job without one is
-  // watched by JobSpec{}. Requires a specification that validate() and schedule::unreadable() have nothing against (one
-  // that cannot be read has no occurrences and no windows).
+  // `since`: from when on occurrences are expected, as a rule when the specification was first put. A job without one
+  // is watched by JobSpec{}. Requires a specification that validate() and schedule::unreadable() have nothing against
+  // (one that cannot be read has no occurrences and no windows).
   JobWatch(std::string job, JobSpec spec, Nanos since);
   // The watch that state() was asked of, whose specification has not changed since: if it has, replace() comes next.
   JobWatch(std::string job, JobSpec spec, JobWatchState state);
 
-  // A snapshot that was committed, at `now`. Requires run.job to be this job. Nothing is found before the next advance().
+  // A snapshot that was committed, at `now`. Requires run.job to be this job. Nothing is found before the next
+  // advance().
   void take(const Run& run, Nanos now);
   void take(RunFacts facts);
   // It is `now`. Times may stand still; one that goes back finds nothing new.

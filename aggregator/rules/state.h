@@ -1,5 +1,5 @@
-// All that a JobWatch remembers, as plain values of bounded size, so that it survives a restart: whoever keeps it writes
-// every field and hands the whole back. What is forgotten, and what follows, is said at each bound.
+// All that a JobWatch remembers, as plain values of bounded size, so that it survives a restart: whoever keeps it
+// writes every field and hands the whole back. What is forgotten, and what follows, is said at each bound.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,6 @@ struct Slot {
   std::optional<Nanos> start{};  // the earliest known
   Uuid run_id{};                 // whose it is
   bool announced = false;        // that run named the occurrence itself
-  bool history = false;          // that run was history when it was taken
   Told told = Told::kNothing;    // what its delay says
   bool open = false;             // that delay is open: kMissed, and the next occurrence has not come
   bool operator==(const Slot&) const = default;
@@ -47,7 +46,8 @@ struct Start {
   bool operator==(const Start&) const = default;
 };
 
-// How many ended runs in a row did not succeed, and how many did since; one of the two is 0. Canceled runs do not count.
+// How many ended runs in a row did not succeed, and how many did since; one of the two is 0. Canceled runs do not
+// count.
 struct Streak {
   std::uint32_t failures = 0;
   std::uint32_t successes = 0;
@@ -55,10 +55,10 @@ struct Streak {
 };
 
 struct JobWatchState {
-  Nanos since = 0;   // occurrences before it are not expected
-  Nanos judged = 0;  // with a cron expression: whether those up to it were missed has been said
-  std::vector<Slot> slots{};     // by time: taken or missed ones
-  std::vector<Start> starts{};   // with an interval: by time, then id
+  Nanos since = 0;                 // occurrences before it are not expected
+  Nanos judged = 0;                // with a cron expression: whether those up to it were missed has been said
+  std::vector<Slot> slots{};       // by time: taken or missed ones
+  std::vector<Start> starts{};     // with an interval: by time, then id
   std::optional<Nanos> overdue{};  // with an interval: when the start was due that has been told to be missing
   std::optional<Nanos> newest_start{};
   std::vector<RunFacts> pending{};  // in the order they were taken

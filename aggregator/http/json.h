@@ -1,6 +1,7 @@
 // Runs, steps, statistics and jobs as JSON texts and back, with exactly the names and conventions of the API.
-// The JSON library stays behind json_write.cc, json_compare.cc, json_parts.h, json_read.cc and json_value.h: handlers
-// deal in texts and plain values. Absent means unknown, so what is unknown is left out. Pure functions: any thread.
+// The JSON library stays behind json_write.cc, json_compare.cc, json_findings.cc, json_parts.h, json_read.cc and
+// json_value.h: handlers deal in texts and plain values. Absent means unknown, so what is unknown is left out. Pure
+// functions: any thread.
 #pragma once
 
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "aggregator/ingest/committer.h"
 #include "aggregator/ingest/push.h"
+#include "aggregator/model/alert.h"
 #include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
 #include "aggregator/query/query.h"
@@ -45,6 +47,9 @@ std::string top_json(const stats::Top& top, std::string_view by);
 std::string comparison_json(const stats::Comparison& comparison, const stats::Subject& subject);
 std::string run_comparison_json(const stats::RunComparison& comparison);
 std::string changes_json(const stats::ChangePoints& found, const stats::Subject& subject);
+std::string delays_json(const std::vector<Delay>& delays, std::string_view next_page_token);
+std::string alert_json(const Alert& alert);
+std::string alerts_json(const std::vector<Alert>& alerts, std::string_view next_page_token);
 std::string batch_json(const BatchResult& result);
 // RFC 9457. `field` empty: no field is at fault.
 std::string problem_json(int status, std::string_view title, std::string_view detail, std::string_view field);
@@ -66,6 +71,9 @@ Parsed<std::vector<Parsed<ReportRun>>> parse_runs(std::string_view text);
 // What a job is meant to be, with its tags in order. Fields that only answers have (status, last_run, statistics and so
 // on) are ignored, so that a job that was read can be put back; `name` too, if it is `job`.
 Parsed<JobSpec> parse_job(std::string_view text, std::string_view job);
+
+// An error, unless the text is empty or an object without members.
+std::optional<FieldError> refuse_members(std::string_view text);
 
 // The fields that PATCH takes; `id` is the caller's. A field of Run that PATCH cannot change is an error.
 Parsed<PatchRun> parse_patch(std::string_view text);

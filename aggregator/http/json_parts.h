@@ -4,6 +4,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -28,6 +30,19 @@ void put_number(Json& json, const char* name, std::optional<double> value);
 // The members of a Stats, and those of what was rounded, if anything was.
 void put_rounded(Json& json, const stats::Rounded& rounded);
 void put_stats(Json& json, const stats::Stats& stats);
+
+// A list is put together as text: a page of big runs never stands in memory twice over as a tree.
+template <typename T, typename Write>
+std::string list_of(const char* name, const std::vector<T>& items, std::string_view next_page_token, Write write) {
+  std::string text = "{\"" + std::string(name) + "\":[";
+  for (const T& item : items) {
+    if (&item != items.data()) text += ',';
+    text += write(item);
+  }
+  text += ']';
+  if (!next_page_token.empty()) text += ",\"next_page_token\":" + text_of(Json(next_page_token));
+  return text + "}";
+}
 
 Json run_of(const Run& run, Steps steps);
 // The head of answers that repeat what they are about.

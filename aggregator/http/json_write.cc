@@ -31,19 +31,6 @@ Json ranked_of(const stats::RankedJob& job) {
   return json;
 }
 
-// A list is put together as text: a page of big runs never stands in memory twice over as a tree.
-template <typename T, typename Write>
-std::string list_of(const char* name, const std::vector<T>& items, std::string_view next_page_token, Write write) {
-  std::string text = "{\"" + std::string(name) + "\":[";
-  for (const T& item : items) {
-    if (&item != items.data()) text += ',';
-    text += write(item);
-  }
-  text += ']';
-  if (!next_page_token.empty()) text += ",\"next_page_token\":" + text_of(Json(next_page_token));
-  return text + "}";
-}
-
 // A head, and behind it the parts that an answer consists of, with the peak and the low of them.
 template <typename Part>
 std::string parts_of(const Json& head, const char* name, const std::vector<Part>& parts,

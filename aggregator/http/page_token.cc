@@ -76,6 +76,24 @@ std::optional<RunCursor> run_cursor_of(std::string_view token) {
   return RunCursor{static_cast<Nanos>(from_big_endian(std::string_view(*position).substr(0, 8))), *id};
 }
 
+std::string page_token(const FindingCursor& cursor, FindingList of) {
+  const std::string position = big_endian(cursor.open ? 1 : 0, 1) +
+                               big_endian(static_cast<std::uint64_t>(cursor.opened_at), 8) +
+                               big_endian(static_cast<std::uint64_t>(cursor.closings), 8);
+  return seal(static_cast<char>(of) + position + std::string(cursor.id.view()));
+}
+
+std::optional<FindingCursor> finding_cursor_of(std::string_view token, FindingList of) {
+  const auto position = unseal(token, static_cast<char>(of));
+  constexpr std::size_t kBeforeId = 1 + 8 + 8;
+  if (!position || position->size() < kBeforeId) return std::nullopt;
+  const std::string_view bytes = *position;
+  const auto id = Uuid::from_bytes(bytes.substr(kBeforeId));
+  if (!id || static_cast<std::uint8_t>(bytes[0]) > 1) return std::nullopt;
+  return FindingCursor{bytes[0] == 1, static_cast<Nanos>(from_big_endian(bytes.substr(1, 8))), *id,
+                       static_cast<std::int64_t>(from_big_endian(bytes.substr(9, 8)))};
+}
+
 std::string page_token(std::string_view job_name) { return seal(kJobs + std::string(job_name)); }
 
 std::optional<std::string> job_name_of(std::string_view token) {

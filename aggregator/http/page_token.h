@@ -13,6 +13,11 @@ namespace kleptometrics::aggregator::http {
 std::string page_token(const RunCursor& cursor);
 std::optional<RunCursor> run_cursor_of(std::string_view token);
 
+// Delays and alerts are lists of their own.
+enum class FindingList : char { kDelays = 'd', kAlerts = 'a' };
+std::string page_token(const FindingCursor& cursor, FindingList of);
+std::optional<FindingCursor> finding_cursor_of(std::string_view token, FindingList of);
+
 std::string page_token(std::string_view job_name);
 std::optional<std::string> job_name_of(std::string_view token);
 

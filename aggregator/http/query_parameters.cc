@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "aggregator/http/page_token.h"
 #include "aggregator/http/time_text.h"
 #include "aggregator/model/utf8.h"
 
@@ -88,6 +87,31 @@ std::optional<std::string> QueryParameters::job_cursor() {
   return name;
 }
 
+std::optional<FindingCursor> QueryParameters::finding_cursor(FindingList of) {
+  const std::string* token = find("page_token");
+  if (token == nullptr) return std::nullopt;
+  auto cursor = finding_cursor_of(*token, of);
+  if (!cursor) fail("page_token", "page_token is none that this list gave out");
+  return cursor;
+}
+
+std::optional<bool> QueryParameters::open() {
+  const std::string* state = find("state");
+  if (state == nullptr) return std::nullopt;
+  if (*state != "open" && *state != "closed")
+    fail("state", "state must be open or closed, got " + aggregator::quoted(*state));
+  return *state == "open";
+}
+
+std::vector<std::string> QueryParameters::list(std::string_view name) {
+  const std::string* value = find(name);
+  return value == nullptr ? std::vector<std::string>() : split(*value);
+}
+
+void QueryParameters::fail_list(std::string_view name, std::string_view names, std::string_view got) {
+  fail(name, std::string(name) + " must be a list of " + std::string(names) + "; got " + aggregator::quoted(got));
+}
+
 std::optional<std::vector<State>> QueryParameters::states(std::string_view name, bool any_allowed) {
   const std::string* list = find(name);
   if (list == nullptr) return std::nullopt;
@@ -100,8 +124,8 @@ std::optional<std::vector<State>> QueryParameters::states(std::string_view name,
       states.push_back(*state);
       continue;
     }
-    fail(name, std::string(name) + " must be a list of running, succeeded, failed, canceled, crashed" +
-                   (any_allowed ? ", or any" : "") + "; got " + aggregator::quoted(one));
+    const char* const names = "running, succeeded, failed, canceled, crashed";
+    fail_list(name, std::string(names) + (any_allowed ? ", or any" : ""), one);
   }
   return states;
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "aggregator/http/message.h"
+#include "aggregator/http/page_token.h"
 #include "aggregator/model/run.h"
 #include "aggregator/store/store.h"
 #include "lib/base/clock.h"
@@ -39,6 +40,33 @@ class QueryParameters {
   // `page_token` of a list of runs, or of jobs.
   std::optional<RunCursor> run_cursor();
   std::optional<std::string> job_cursor();
+  // `page_token` of a list of delays or alerts.
+  std::optional<FindingCursor> finding_cursor(FindingList of);
+  // `state`: open, or closed; nullopt if not given.
+  std::optional<bool> open();
+  // `kind`: names of kinds, comma separated, each of which `kind_of` reads; `names` tells all of them.
+  template <typename Kind>
+  std::vector<Kind> kinds(std::optional<Kind> (*kind_of)(std::string_view), std::string_view names) {
+    std::vector<Kind> kinds;
+    for (const std::string& one : list("kind")) {
+      if (const auto kind = kind_of(one)) {
+        kinds.push_back(*kind);
+      } else {
+        fail_list("kind", names, one);
+      }
+    }
+    return kinds;
+  }
+  // What selects delays or alerts: `state`, `kind`, `job`, `since`, `until`.
+  template <typename Kind>
+  FindingFilter<Kind> findings(std::optional<Kind> (*kind_of)(std::string_view), std::string_view names) {
+    FindingFilter<Kind> filter;
+    filter.open = open();
+    filter.kinds = kinds(kind_of, names);
+    filter.job = text("job").value_or("");
+    select_time(filter.since, filter.until);
+    return filter;
+  }
   // Names of states, comma separated; with `any_allowed` also the word `any` for all of them.
   std::optional<std::vector<State>> states(std::string_view name, bool any_allowed = false);
   // `since` and `until`, in this order.
@@ -52,6 +80,9 @@ class QueryParameters {
 
  private:
   const std::string* find(std::string_view name);
+  // The parts of a comma separated parameter; none if it is not given.
+  std::vector<std::string> list(std::string_view name);
+  void fail_list(std::string_view name, std::string_view names, std::string_view got);
   void select_labels(RunFilter& filter);
 
   const Request& request_;

@@ -11,6 +11,7 @@
 
 #include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
+#include "aggregator/store/findings.h"
 #include "lib/base/clock.h"
 
 namespace kleptometrics::aggregator {
@@ -52,7 +53,17 @@ struct PutJob {
   JobSpec spec;
 };
 
-using Command = std::variant<ApplySnapshot, ReportRun, PatchRun, PutJob>;
+// What the rules have found, to be kept. Its outcome has no more than a kind.
+struct RecordFindings {
+  Findings findings;
+};
+
+// Somebody has seen the alert. Once is enough: a second one changes nothing.
+struct AcknowledgeAlert {
+  Uuid id;
+};
+
+using Command = std::variant<ApplySnapshot, ReportRun, PatchRun, PutJob, RecordFindings, AcknowledgeAlert>;
 
 // What became of one command. Exactly one of the four.
 struct Outcome {
@@ -66,8 +77,9 @@ struct Outcome {
   enum class Why { kNone, kInvalid, kConflict, kNotFound } why = Why::kNone;  // of a rejection
   std::string field;
   std::string detail;
-  std::optional<Run> run;  // of ReportRun and PatchRun, accepted or duplicate: the run as it now stands
-  bool created = false;    // of ReportRun and PutJob: the run, the job was unknown before
+  std::optional<Run> run;      // of ReportRun and PatchRun, accepted or duplicate: the run as it now stands
+  std::optional<Alert> alert;  // of AcknowledgeAlert, accepted or duplicate: the alert as it now stands
+  bool created = false;        // of ReportRun and PutJob: the run, the job was unknown before
 };
 
 }  // namespace kleptometrics::aggregator

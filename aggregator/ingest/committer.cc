@@ -67,6 +67,7 @@ class Committer::Group {
   absl::Status add_report(const ReportRun& report, Nanos wall, Outcome& outcome);
   absl::Status add_patch(const PatchRun& patch, Nanos wall, Outcome& outcome);
   absl::Status put_job(const PutJob& put, Outcome& outcome);
+  absl::Status acknowledge(const Uuid& id, Nanos wall, Outcome& outcome);
   absl::Status reject_damaged(const absl::Status& why, Outcome& outcome);
   absl::StatusOr<std::optional<Run>*> lookup(const Uuid& id);
   absl::Status remember(const Run& incoming);
@@ -107,6 +108,10 @@ absl::Status Committer::Group::add(Waiting& waiting) {
       status = add_report(*report, wall, outcome);
     } else if (const auto* put = std::get_if<PutJob>(&waiting.work[i])) {
       status = put_job(*put, outcome);
+    } else if (const auto* found = std::get_if<RecordFindings>(&waiting.work[i])) {
+      status = owner_.store_.record(found->findings);  // at once, as put_job()
+    } else if (const auto* seen = std::get_if<AcknowledgeAlert>(&waiting.work[i])) {
+      status = acknowledge(seen->id, wall, outcome);
     } else {
       status = add_patch(std::get<PatchRun>(waiting.work[i]), wall, outcome);
     }
@@ -156,6 +161,27 @@ absl::Status Committer::Group::put_job(const PutJob& put, Outcome& outcome) {
   appeared(put.name);
   if (owner_.witness_ != nullptr) owner_.witness_->specified(put.name, put.spec, now_.wall);
   return absl::OkStatus();
+}
+
+// Of two people the first has acknowledged it. At once, as put_job().
+absl::Status Committer::Group::acknowledge(const Uuid& id, Nanos wall, Outcome& outcome) {
+  auto alert = owner_.store_.alert(id);
+  if (absl::IsUnknown(alert.status())) {
+    outcome = reject(Outcome::Why::kConflict, "id", std::string(alert.status().message()));
+    return absl::OkStatus();
+  }
+  if (!alert.ok()) return alert.status();
+  outcome.alert = *std::move(alert);
+  if (!outcome.alert) {
+    outcome = reject(Outcome::Why::kNotFound, "id", "there is no alert " + id.text());
+    return absl::OkStatus();
+  }
+  if (outcome.alert->acknowledged_at) {
+    outcome.kind = Outcome::Kind::kDuplicate;
+    return absl::OkStatus();
+  }
+  outcome.alert->acknowledged_at = wall;
+  return owner_.store_.record({.alerts = {*outcome.alert}});
 }
 
 // One run that is damaged is no reason to stop.

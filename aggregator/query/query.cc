@@ -33,6 +33,22 @@ absl::StatusOr<RunPage> Query::runs(const RunFilter& filter, const std::optional
   return page;
 }
 
+absl::StatusOr<DelayPage> Query::delays(const DelayFilter& filter, const std::optional<FindingCursor>& after,
+                                        std::size_t limit) {
+  auto page = store_.delays(filter, after, limit);
+  if (!page.ok()) return page;
+  if (auto missing = require_unless(!page->items.empty(), filter.job); !missing.ok()) return missing;
+  return page;
+}
+
+absl::StatusOr<AlertPage> Query::alerts(const AlertFilter& filter, const std::optional<FindingCursor>& after,
+                                        std::size_t limit) {
+  auto page = store_.alerts(filter, after, limit);
+  if (!page.ok()) return page;
+  if (auto missing = require_unless(!page->items.empty(), filter.job); !missing.ok()) return missing;
+  return page;
+}
+
 // Visits what is kept of the runs of the filter that have ended. What it answers is about a time from which on all are.
 absl::StatusOr<stats::Rounded> Query::scan(const StatsRequest& request, absl::FunctionRef<void(const Run&)> visit) {
   RunFilter filter = request.filter;

@@ -129,6 +129,11 @@ class Query {
   absl::StatusOr<Run> run(const Uuid& id);
   // `filter.job` set: NotFound if there is no such job.
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after, std::size_t limit);
+  // Likewise; see Store::alerts().
+  absl::StatusOr<DelayPage> delays(const DelayFilter& filter, const std::optional<FindingCursor>& after,
+                                   std::size_t limit);
+  absl::StatusOr<AlertPage> alerts(const AlertFilter& filter, const std::optional<FindingCursor>& after,
+                                   std::size_t limit);
   // Where runs have expired that the answer would need one by one, it is of whole hours (or days) instead, or of the
   // runs that are left, and says so (stats::Rounded).
   absl::StatusOr<stats::Stats> stats(const StatsRequest& request);

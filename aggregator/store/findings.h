@@ -14,12 +14,14 @@
 
 namespace kleptometrics::aggregator {
 
-// To be kept together, or not at all. Each delay and alert replaces the one of its id: see merged().
+// To be kept together, or not at all. Each delay and alert replaces the one of its id: see merged(). Of several of one
+// id the last stands.
 struct Findings {
   std::vector<Delay> delays{};
   std::vector<Alert> alerts{};
+  std::vector<Uuid> withdrawn{};  // delays that were none after all: to be removed, where they are known
   std::vector<std::pair<std::string, std::string>> watch_states{};  // job, and its bytes; none: it has none any more
-  bool empty() const { return delays.empty() && alerts.empty() && watch_states.empty(); }
+  bool empty() const { return delays.empty() && alerts.empty() && withdrawn.empty() && watch_states.empty(); }
 };
 
 // Closed findings are removed when they are older than this.

@@ -26,6 +26,8 @@ class MemoryFindings {
     if (!kept.finding.open() && kept.closing == 0) kept.closing = ++closings_;
   }
 
+  void remove(const Uuid& id) { kept_.erase(id); }
+
   std::optional<Finding> find(const Uuid& id) const {
     const auto found = kept_.find(id);
     return found == kept_.end() ? std::nullopt : std::optional<Finding>(found->second.finding);

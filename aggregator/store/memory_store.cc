@@ -50,6 +50,7 @@ absl::Status MemoryStore::record(const Findings& findings) {
     jobs_[alert.job];
     alerts_.put(alert);
   }
+  for (const Uuid& id : findings.withdrawn) delays_.remove(id);
   for (const auto& [job, bytes] : findings.watch_states) jobs_[job].watch_state = bytes;
   return absl::OkStatus();
 }

@@ -165,6 +165,32 @@ void write(const stats::ChangePoint& change, v1::ChangePoint& out) {
   out.set_explanation(readable(change.explanation));
 }
 
+// What delays and alerts have in common.
+template <typename Finding, typename Message>
+void write_head(const Finding& finding, Message& out) {
+  out.set_id(std::string(finding.id.view()));
+  const std::string_view kind = name_of(finding.kind);
+  out.set_kind(kind.data(), kind.size());
+  out.set_job(readable(finding.job));
+  if (!finding.run_id.none()) out.set_run_id(std::string(finding.run_id.view()));
+  out.set_opened_at_ns(finding.opened_at);
+  if (finding.closed_at) out.set_closed_at_ns(*finding.closed_at);
+  if (finding.actual) out.set_actual_ns(*finding.actual);
+}
+
+void write(const Delay& delay, v1::Delay& out) {
+  write_head(delay, out);
+  if (delay.scheduled_at) out.set_scheduled_at_ns(*delay.scheduled_at);
+  out.set_expected_ns(delay.expected);
+}
+
+void write(const Alert& alert, v1::Alert& out) {
+  write_head(alert, out);
+  if (alert.acknowledged_at) out.set_acknowledged_at_ns(*alert.acknowledged_at);
+  out.set_message(readable(alert.message));
+  if (alert.expected) out.set_expected_ns(*alert.expected);
+}
+
 }  // namespace
 
 std::string encode_runs(const std::vector<Run>& runs, std::string_view next_page_token) {
@@ -261,6 +287,20 @@ std::string encode_changes(const stats::ChangePoints& found, const Subject& subj
     out.set_step(readable(subject.step));
     out.set_points(found.points);
     for (const stats::ChangePoint& change : found.changes) write(change, *out.add_changes());
+  });
+}
+
+std::string encode_delays(const std::vector<Delay>& delays, std::string_view next_page_token) {
+  return encoded<v1::DelayPage>([&](v1::DelayPage& page) {
+    for (const Delay& delay : delays) write(delay, *page.add_delays());
+    page.set_next_page_token(readable(next_page_token));
+  });
+}
+
+std::string encode_alerts(const std::vector<Alert>& alerts, std::string_view next_page_token) {
+  return encoded<v1::AlertPage>([&](v1::AlertPage& page) {
+    for (const Alert& alert : alerts) write(alert, *page.add_alerts());
+    page.set_next_page_token(readable(next_page_token));
   });
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "aggregator/model/alert.h"
 #include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
 #include "aggregator/stats/change_points.h"
@@ -44,6 +45,9 @@ std::string encode_top(const stats::Top& top, std::string_view by);
 std::string encode_comparison(const stats::Comparison& comparison, const stats::Subject& subject);
 std::string encode_run_comparison(const stats::RunComparison& comparison);
 std::string encode_changes(const stats::ChangePoints& found, const stats::Subject& subject);
+// DelayPage and AlertPage.
+std::string encode_delays(const std::vector<Delay>& delays, std::string_view next_page_token);
+std::string encode_alerts(const std::vector<Alert>& alerts, std::string_view next_page_token);
 std::string encode_problem(int status, std::string_view title, std::string_view detail, std::string_view field);
 
 }  // namespace kleptometrics::aggregator::wire

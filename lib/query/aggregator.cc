@@ -110,6 +110,15 @@ Result<T> ask_of_job(const Asking& asking, std::string_view job, std::string_vie
   });
 }
 
+Target target_of(std::string_view route, const DelaysQuestion& question) {
+  Target target(route);
+  if (question.open) target.add("state", *question.open ? "open" : "closed");
+  std::string kinds;
+  for (const std::string& kind : question.kinds) kinds += (kinds.empty() ? "" : ",") + kind;
+  target.add("kind", kinds).add("job", question.job).add("since", question.since).add("until", question.until);
+  return target.add(question.page);
+}
+
 }  // namespace
 
 Aggregator::Aggregator(std::string endpoint, AggregatorOptions options) noexcept
@@ -200,6 +209,18 @@ Result<RunComparison> Aggregator::run_compare(std::string_view id, std::string_v
     Target target("runs");
     target.segment(id).segment("compare").add("to", to);
     return ask<v1::RunComparison, RunComparison>({endpoint_, options_}, target.text());
+  });
+}
+
+Result<DelayPage> Aggregator::delays(const DelaysQuestion& question) const noexcept {
+  return answer_to<DelayPage>([&] {
+    return ask<v1::DelayPage, DelayPage>({endpoint_, options_}, target_of("delays", question).text());
+  });
+}
+
+Result<AlertPage> Aggregator::alerts(const AlertsQuestion& question) const noexcept {
+  return answer_to<AlertPage>([&] {
+    return ask<v1::AlertPage, AlertPage>({endpoint_, options_}, target_of("alerts", question).text());
   });
 }
 

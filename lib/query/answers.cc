@@ -367,6 +367,40 @@ bool read(const v1::ChangePoints& in, Changes* out) {
   return !in.job().empty();
 }
 
+// What delays and alerts have in common.
+template <typename Message, typename T>
+bool read_finding(const Message& in, T* out) {
+  out->kind = in.kind();
+  out->job = in.job();
+  out->opened_at = instant(in.opened_at_ns());
+  if (in.has_closed_at_ns()) out->closed_at = instant(in.closed_at_ns());
+  if (in.has_actual_ns()) out->actual = Duration(in.actual_ns());
+  return read_uuid(in.id(), &out->id) && !out->id.empty() && read_uuid(in.run_id(), &out->run_id);
+}
+
+bool read(const v1::DelayPage& in, DelayPage* out) {
+  for (const v1::Delay& each : in.delays()) {
+    Delay& delay = out->delays.emplace_back();
+    if (!read_finding(each, &delay)) return false;
+    if (each.has_scheduled_at_ns()) delay.scheduled_at = instant(each.scheduled_at_ns());
+    delay.expected = Duration(each.expected_ns());
+  }
+  out->next_page_token = in.next_page_token();
+  return true;
+}
+
+bool read(const v1::AlertPage& in, AlertPage* out) {
+  for (const v1::Alert& each : in.alerts()) {
+    Alert& alert = out->alerts.emplace_back();
+    if (!read_finding(each, &alert)) return false;
+    if (each.has_acknowledged_at_ns()) alert.acknowledged_at = instant(each.acknowledged_at_ns());
+    alert.message = each.message();
+    if (each.has_expected_ns()) alert.expected = Duration(each.expected_ns());
+  }
+  out->next_page_token = in.next_page_token();
+  return true;
+}
+
 bool read(const v1::Problem& in, Error* out) {
   *out = {in.status(), in.title(), in.detail(), in.field()};
   return true;
@@ -390,6 +424,8 @@ template bool read_body<v1::Top>(const std::string&, Top*);
 template bool read_body<v1::Comparison>(const std::string&, Comparison*);
 template bool read_body<v1::RunComparison>(const std::string&, RunComparison*);
 template bool read_body<v1::ChangePoints>(const std::string&, Changes*);
+template bool read_body<v1::DelayPage>(const std::string&, DelayPage*);
+template bool read_body<v1::AlertPage>(const std::string&, AlertPage*);
 template bool read_body<v1::Problem>(const std::string&, Error*);
 
 }  // namespace kleptometrics::query

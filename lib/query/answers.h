@@ -22,6 +22,8 @@ bool read(const v1::Top& in, Top* out);
 bool read(const v1::Comparison& in, Comparison* out);
 bool read(const v1::RunComparison& in, RunComparison* out);
 bool read(const v1::ChangePoints& in, Changes* out);
+bool read(const v1::DelayPage& in, DelayPage* out);
+bool read(const v1::AlertPage& in, AlertPage* out);
 bool read(const v1::Problem& in, Error* out);
 
 // Parses and reads a whole body; prints nothing about one that is no message.

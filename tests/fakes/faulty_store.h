@@ -21,6 +21,7 @@ struct FaultyStore final : ForwardingStore {
   absl::Status runs_error;                 // of every runs()
   absl::Status scan_error;                 // of every scan()
   absl::Status jobs_error;                 // of every jobs()
+  absl::Status record_error;               // of every record()
   absl::Status summarize_error;            // of every summarize()
   std::function<void()> during_commit;     // on the committing thread
 
@@ -38,6 +39,9 @@ struct FaultyStore final : ForwardingStore {
       if (!status.ok()) return status;
     }
     return inner->commit(std::move(runs), now);
+  }
+  absl::Status record(const aggregator::Findings& findings) override {
+    return record_error.ok() ? inner->record(findings) : record_error;
   }
   absl::StatusOr<std::optional<aggregator::Run>> run(const Uuid& id) override {
     ++run_reads;

@@ -61,6 +61,14 @@ Response get_run_compare(const Request& request, query::Query& query);
 // GET /api/v1/jobs/{job}/changes (`measure`, `step`, and what selects runs).
 Response get_changes(const Request& request, query::Query& query, const Clock& clock);
 
+// GET /api/v1/delays and /api/v1/alerts (`state` = open or closed, `kind`, `job`, `since` and `until` of their opening,
+// `limit`, `page_token`): open ones first, then the newest opened.
+Response list_delays(const Request& request, query::Query& query, const Clock& clock);
+Response list_alerts(const Request& request, query::Query& query, const Clock& clock);
+
+// POST /api/v1/alerts/{id}/acknowledge: the alert as it then stands. Once it is, a repetition changes nothing.
+Response acknowledge_alert(const Request& request, Committer& committer);
+
 // GET /api/v1/openapi.json.
 Response get_openapi();
 

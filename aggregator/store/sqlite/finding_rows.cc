@@ -241,6 +241,10 @@ absl::Status put(Connection& db, std::int64_t job, typename What::Finding findin
 absl::Status put_finding(Connection& db, std::int64_t job, const Delay& delay) { return put<Delays>(db, job, delay); }
 absl::Status put_finding(Connection& db, std::int64_t job, const Alert& alert) { return put<Alerts>(db, job, alert); }
 
+absl::Status remove_delay(Connection& db, const Uuid& id) {
+  return db.run("DELETE FROM findings WHERE what = ?1 AND id = ?2", Delays::kWhat, id.view());
+}
+
 absl::Status put_watch_state(Connection& db, std::int64_t job, std::string_view bytes) {
   if (bytes.empty()) return db.run("DELETE FROM watch_states WHERE job = ?1", job);
   return db.run("INSERT OR REPLACE INTO watch_states(job, bytes) VALUES(?1, ?2)", job, bytes);

@@ -23,6 +23,8 @@ namespace kleptometrics::aggregator::sqlite {
 // key of its job.
 absl::Status put_finding(Connection& db, std::int64_t job, const Delay& delay);
 absl::Status put_finding(Connection& db, std::int64_t job, const Alert& alert);
+// Within a transaction. Nothing is done where there is none.
+absl::Status remove_delay(Connection& db, const Uuid& id);
 // Within a transaction. No bytes: none are kept.
 absl::Status put_watch_state(Connection& db, std::int64_t job, std::string_view bytes);
 // Within a transaction. Removes what closed before the instant, at most `rows_max`. True if more may be left.

@@ -41,6 +41,8 @@ absl::Status SqliteStore::put_findings(const Findings& findings) {
     status =
         put(alert.job, [&](std::int64_t key) KLEPTO_REQUIRES(writing_) { return put_finding(writer_, key, alert); });
   }
+  for (std::size_t i = 0; i < findings.withdrawn.size() && status.ok(); ++i)
+    status = remove_delay(writer_, findings.withdrawn[i]);
   for (std::size_t i = 0; i < findings.watch_states.size() && status.ok(); ++i) {
     const auto& [job, bytes] = findings.watch_states[i];
     status = put(job, [&, &its = bytes](std::int64_t key)

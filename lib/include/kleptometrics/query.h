@@ -285,6 +285,42 @@ struct Changes {
   std::vector<ChangePoint> changes;  // in order of time
 };
 
+// A start or a run that is, or was, behind its time.
+struct Delay {
+  std::string id;    // UUID in text
+  std::string kind;  // late_start, missed or overrun
+  std::string job;
+  std::string run_id;                    // UUID in text; empty: no run has started
+  std::optional<WallTime> scheduled_at;  // of a run that has a schedule
+  Duration expected{};                   // of a start: the grace; of an overrun: the allowed duration
+  std::optional<Duration> actual;        // the measured delay or duration; empty while it is not known
+  WallTime opened_at;
+  std::optional<WallTime> closed_at;  // empty: it lasts
+};
+
+// Something that somebody should know, from when it began until it was over.
+struct Alert {
+  std::string id;    // UUID in text
+  std::string kind;  // failed, crashed, late_start, missed, overrun, too_short or slower
+  std::string job;
+  std::string run_id;  // UUID in text, of the run that opened it; empty: none did
+  WallTime opened_at;
+  std::optional<WallTime> closed_at;        // empty: it is open
+  std::optional<WallTime> acknowledged_at;  // empty: nobody has
+  std::string message;                      // a sentence with its arithmetic
+  std::optional<Duration> expected, actual;
+};
+
+// Open ones first, then the newest opened. `next_page_token` as of runs.
+struct DelayPage {
+  std::vector<Delay> delays;
+  std::string next_page_token;
+};
+struct AlertPage {
+  std::vector<Alert> alerts;
+  std::string next_page_token;
+};
+
 // ---- Questions: plain structs with defaults; set what matters.
 
 // Which runs a question is about; what is left empty selects all. Used by most questions below.
@@ -366,6 +402,16 @@ struct ChangesQuestion {
   Filter filter;
 };
 
+// What is left empty selects all.
+struct DelaysQuestion {
+  std::optional<bool> open;        // those that are open, or those that are closed
+  std::vector<std::string> kinds;  // one of Delay::kind, or of Alert::kind
+  std::string job;
+  std::optional<WallTime> since, until;  // opened_at in [since, until)
+  Page page;
+};
+using AlertsQuestion = DelaysQuestion;
+
 // ---- The aggregator
 
 struct AggregatorOptions {
@@ -404,6 +450,10 @@ class Aggregator {
   // One run, by its UUID in text, against another of its job, or if `to` is empty against those before it. 404 if one
   // is unknown, 409 if one has not ended, 400 if they are of different jobs.
   Result<RunComparison> run_compare(std::string_view id, std::string_view to = {}) const noexcept;
+
+  // Of one job (404 if there is none of this name) or of all. Paging is stable while others open and these close.
+  Result<DelayPage> delays(const DelaysQuestion& question = {}) const noexcept;
+  Result<AlertPage> alerts(const AlertsQuestion& question = {}) const noexcept;
 
   // As given or found; empty if there was no memory to find it.
   const std::string& endpoint() const noexcept { return endpoint_; }

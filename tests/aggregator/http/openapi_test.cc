@@ -8,6 +8,7 @@
 
 #include "aggregator/http/time_text.h"
 #include "tests/aggregator/http/fixture.h"
+#include "tests/fakes/findings.h"
 #include "tests/support/catch.h"
 #include "tests/support/json_schema.h"
 
@@ -25,6 +26,15 @@ struct Filled : ApiFixture {
                "application/json")
               .status == 200);
     CHECK(post("/api/v1/jobs/import/runs", R"({"progress":0.5,"scheduled_at":"2023-11-14T22:00:00Z"})").status == 201);
+    Alert alert = fakes::closed(fakes::raised("import", 1), fakes::kStart + fakes::seconds(3.5));
+    alert.run_id = fakes::id_of(9);
+    alert.acknowledged_at = fakes::kStart;
+    alert.expected = fakes::seconds(60);
+    alert.actual = fakes::seconds(70.25);
+    Delay delay = fakes::closed(fakes::delayed("import", 1), fakes::kStart + 1);
+    delay.run_id = alert.run_id;
+    delay.actual = fakes::seconds(61);
+    CHECK(store->record({{delay, fakes::delayed("export", 2)}, {alert, fakes::raised("export", 2)}}).ok());
     run_id = json::parse(get("/api/v1/runs?state=succeeded&limit=1").body)["runs"][0]["id"];
   }
 

@@ -16,6 +16,20 @@ TEST_CASE("a token gives its position back") {
   CHECK(job_name_of(page_token(long_name)) == long_name);
 }
 
+TEST_CASE("a token of delays or alerts gives its position back, and is none of the other") {
+  const FindingCursor open{true, -1, cursor().id, 0};
+  const FindingCursor ended{false, 1'700'000'000'123'456'789, cursor().id, 9'000'000'000};
+  for (const FindingCursor& each : {open, ended}) {
+    const std::string token = page_token(each, FindingList::kAlerts);
+    CHECK(finding_cursor_of(token, FindingList::kAlerts) == each);
+    CHECK(finding_cursor_of(page_token(each, FindingList::kDelays), FindingList::kDelays) == each);
+    CHECK_FALSE(finding_cursor_of(token, FindingList::kDelays));
+    CHECK_FALSE(run_cursor_of(token));
+    CHECK_FALSE(finding_cursor_of(token.substr(2), FindingList::kAlerts));
+  }
+  CHECK_FALSE(finding_cursor_of(page_token(cursor()), FindingList::kAlerts));
+}
+
 TEST_CASE("a token needs no escaping in a URL") {
   const std::string token = page_token(cursor()) + page_token(std::string_view("a:b"));
   CHECK(token.find_first_not_of("0123456789abcdef") == std::string::npos);

@@ -115,6 +115,14 @@ TEST_CASE("what is found again replaces what was, under its id") {
   CHECK(delays(shop, {.run_id = id_of(9)}) == std::vector<Delay>{late});
 }
 
+TEST_CASE("a delay that is withdrawn is gone, an alert of the same id is not") {
+  Shop shop(GENERATE(from_range(kinds())));
+  record(shop, Findings{{delayed("a", 1), closed(delayed("a", 2), kStart)}, {raised("a", 1)}});
+  record(shop, Findings{.delays = {delayed("a", 3)}, .withdrawn = {id_of(1), id_of(2), id_of(77)}});
+  CHECK(delays(shop) == std::vector<Delay>{delayed("a", 3)});
+  CHECK(alerts(shop) == std::vector<Alert>{raised("a", 1)});
+}
+
 TEST_CASE("an alert opens once and closes once") {
   Shop shop(GENERATE(from_range(kinds())));
   const Alert open = raised("import", 1);

@@ -53,7 +53,7 @@ absl::StatusOr<BatchResult> submit_batch(Committer& committer, std::vector<Item>
   return result;
 }
 
-absl::StatusOr<wire::PushResult> push(Committer& committer, std::string_view protobuf_body) {
+absl::StatusOr<wire::PushResult> push(Committer& committer, std::string_view protobuf_body, const Listener& listener) {
   auto decoded = wire::decode_push(protobuf_body);
   if (!decoded.ok()) return decoded.status();
   std::vector<Item> items;
@@ -65,6 +65,7 @@ absl::StatusOr<wire::PushResult> push(Committer& committer, std::string_view pro
       items.emplace_back(Command(ApplySnapshot{std::get<Run>(std::move(one))}));
     }
   }
+  if (listener) listener(items);
   return submit_batch(committer, std::move(items));
 }
 

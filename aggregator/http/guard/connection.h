@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "aggregator/http/guard/budget.h"
-#include "aggregator/http/guard/fd.h"
+#include "aggregator/base/unique_fd.h"
 #include "aggregator/http/guard/request_reader.h"
 #include "lib/base/clock.h"
 

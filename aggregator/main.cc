@@ -178,8 +178,12 @@ absl::StatusOr<WatchOptions> watch_options() {
   WatchOptions options;
   options.pidfds = options.files = options.peers = false;
   for (const std::string& way : absl::GetFlag(FLAGS_watch)) {
-    bool* const known = way == "pidfd" ? &options.pidfds : way == "file" ? &options.files : way == "peer" ? &options.peers : nullptr;
-    if (known == nullptr) return absl::InvalidArgumentError(absl::StrCat("--watch: \"", way, "\" is none of pidfd, file, peer"));
+    bool* const known = way == "pidfd"  ? &options.pidfds
+                        : way == "file" ? &options.files
+                        : way == "peer" ? &options.peers
+                                        : nullptr;
+    if (known == nullptr)
+      return absl::InvalidArgumentError(absl::StrCat("--watch: \"", way, "\" is none of pidfd, file, peer"));
     *known = true;
   }
   options.lease = std::max<Nanos>(absl::GetFlag(FLAGS_lost_after_seconds), 1) * kNanosPerSecond;

@@ -17,7 +17,8 @@ namespace kleptometrics::aggregator::http {
 // the Unix socket. Good while the request is answered.
 struct Peer {
   std::uint32_t pid = 0;  // in our pid namespace; 0: by TCP, or its namespace is not within ours
-  // A new descriptor of its process (pidfd_open(2)), whatever namespace that lives in; -1 by TCP, and before kernel 6.5.
+  // A new descriptor of its process (pidfd_open(2)), whatever namespace that lives in; -1 by TCP, and before
+  // kernel 6.5.
   std::function<int()> open_pidfd{};
 };
 

@@ -26,21 +26,22 @@ namespace kleptometrics::aggregator {
 
 // Who pushes. Good while it is being answered.
 struct Caller {
-  std::uint32_t pid = 0;                  // in our pid namespace; 0: over TCP, or its namespace is not within ours
-  std::function<int()> open_pidfd{};      // -1: nobody knows. The descriptor is the caller's of this
+  std::uint32_t pid = 0;              // in our pid namespace; 0: over TCP, or its namespace is not within ours
+  std::function<int()> open_pidfd{};  // -1: nobody knows. The descriptor is the caller's of this
 };
 
 class Contacts {
  public:
   struct Options {
-    bool peers = true;                      // false: everything hangs on leases
-    Nanos lease = 90 * kNanosPerSecond;     // three missed
-    std::size_t runs_max = 100'000;         // on leases, and hanging on processes; beyond: counted, not judged
-    std::size_t peers_max = 10'000;         // beyond: leases
+    bool peers = true;                   // false: everything hangs on leases
+    Nanos lease = 90 * kNanosPerSecond;  // three missed
+    std::size_t runs_max = 100'000;      // on leases, and hanging on processes; beyond: counted, not judged
+    std::size_t peers_max = 10'000;      // beyond: leases
   };
 
   static constexpr std::uint64_t kPeerTag = std::uint64_t{1} << 63U;
-  // Borrows the clock. `boot_id` of this machine. `epoll`: where processes are added, with data that has kPeerTag in it.
+  // Borrows the clock. `boot_id` of this machine. `epoll`: where processes are added, with data that has kPeerTag in
+  // it.
   Contacts(const Options& options, std::string boot_id, int epoll, const Clock& clock);
 
   // Snapshots of the client library among the items, before they are committed.
@@ -77,8 +78,8 @@ class Contacts {
  private:
   struct Process {
     std::uint64_t key = 0;
-    UniqueFd own_fd;     // a peer's
-    int fd = -1;         // that, or the descriptor by which its journal is watched
+    UniqueFd own_fd;  // a peer's
+    int fd = -1;      // that, or the descriptor by which its journal is watched
     std::uint32_t pid = 0;
     std::uint32_t own_pid = 0;  // 0: cannot be seen
     std::set<Uuid> runs;

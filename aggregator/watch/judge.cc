@@ -44,8 +44,8 @@ Judge::Done Judge::try_one(const Uuid& id, const End& end) {
   if (terminal(run.state) || run.reporter != Reporter::kLibrary) return Done::kDone;
   run.annotations = {};  // they merge by themselves
   Run verdict = verdict_on(std::move(run), end);
-  const std::string event = absl::StrCat("judged a run id=", id.text(), " job=", verdict.job, " crashed: ",
-                                         verdict.failure ? verdict.failure->message : std::string());
+  const std::string event = absl::StrCat("judged a run id=", id.text(), " job=", verdict.job,
+                                         " crashed: ", verdict.failure ? verdict.failure->message : std::string());
   const auto outcomes = committer_.submit({ApplySnapshot{std::move(verdict)}});
   if (!outcomes.ok() || outcomes->front().kind == Outcome::Kind::kDeferred) return Done::kLater;
   log_info(event);

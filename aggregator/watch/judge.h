@@ -16,15 +16,14 @@ namespace kleptometrics::aggregator {
 class Judge {
  public:
   // Borrows all three.
-  Judge(Store& store, Committer& committer, const Clock& clock)
-      : store_(store), committer_(committer), clock_(clock) {}
+  Judge(Store& store, Committer& committer, const Clock& clock) : store_(store), committer_(committer), clock_(clock) {}
 
   // Now, or when the store can: a run that it does not know yet may be about to be committed, and is waited for a few
   // seconds.
   void judge(const Uuid& run, const End& end);
-  void retry();                                        // what waits, if it is time
+  void retry();  // what waits, if it is time
   bool waits() const { return !waiting_.empty(); }
-  Nanos retry_at() const { return retry_at_; }         // steady; if it waits
+  Nanos retry_at() const { return retry_at_; }  // steady; if it waits
 
  private:
   enum class Done { kDone, kUnknown, kLater };

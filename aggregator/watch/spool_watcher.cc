@@ -92,7 +92,8 @@ void SpoolWatcher::loop() {
     std::uint64_t ignored = 0;
     if (::read(wake_.get(), &ignored, sizeof ignored) > 0) return;
     const Nanos now = clock_.steady();
-    if (now - scanned_at_ >= (scan_soon_ ? kRetryAfter : std::min(options_.look_every, options_.lease / 3))) scan_once();
+    if (now - scanned_at_ >= (scan_soon_ ? kRetryAfter : std::min(options_.look_every, options_.lease / 3)))
+      scan_once();
   }
 }
 
@@ -135,7 +136,8 @@ int SpoolWatcher::act_on_files() {
     const std::string path = event.directory + "/" + event.name;
     const bool of_user = event.directory != spool_dir_;
     if (event.kind == Kind::kDirectory) {
-      if (const auto uid = uid_of(event.name); uid && !of_user && ::geteuid() == 0) adopted += scan_directory(path, *uid);
+      if (const auto uid = uid_of(event.name); uid && !of_user && ::geteuid() == 0)
+        adopted += scan_directory(path, *uid);
       continue;
     }
     if (!ends_with(event.name, journal::kSuffix)) continue;

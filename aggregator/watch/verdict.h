@@ -18,9 +18,9 @@ struct End {
     kSilent,     // nothing was heard of it any more: lost contact. It may live
   };
   How how = How::kGone;
-  std::optional<Nanos> at{};           // wall clock, when it was found out; absent if that may have been long after
-  std::optional<int> wait_status{};    // of kGone, as waitpid(2) tells it: where the kernel does
-  Nanos silence = 0;                   // of kSilent, how long nothing was heard
+  std::optional<Nanos> at{};         // wall clock, when it was found out; absent if that may have been long after
+  std::optional<int> wait_status{};  // of kGone, as waitpid(2) tells it: where the kernel does
+  Nanos silence = 0;                 // of kSilent, how long nothing was heard
 };
 
 // `run`, which has not ended, as the verdict leaves it: crashed, one revision on; its labels, steps, counters and

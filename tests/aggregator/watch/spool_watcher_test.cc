@@ -132,7 +132,8 @@ TEST_CASE("the watcher adopts what the spool has before it starts its thread, wh
   spool.watcher.start();
   CHECK(spool.stored(1).state == State::kSucceeded);
   program.kill();
-  while (!spool.knows(2) || spool.stored(2).state != State::kCrashed) ::usleep(1000);  // bounded by the test's time limit
+  while (!spool.knows(2) || spool.stored(2).state != State::kCrashed)
+    ::usleep(1000);  // bounded by the test's time limit
   spool.watcher.stop();
   CHECK(spool.journals() == 0);
 }

@@ -2,7 +2,8 @@
 //
 //   http/guard -> http -> ingest -> store        a report comes in and is committed
 //                 http -> query  -> store        a question is answered
-//                 watch -> ingest                journals of dead programs are picked up
+//                 watch -> ingest                journals of dead programs are picked up, and their runs judged;
+//                                                http tells watch, through main, who pushes which runs
 //
 // Parts are started from the store outwards and stopped from the sockets inwards, so that nothing that is running lacks
 // what it needs. Exit codes: 0 after SIGTERM or SIGINT, 1 for what cannot be started or go on.
@@ -28,6 +29,7 @@
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "aggregator/base/heap.h"
@@ -37,6 +39,7 @@
 #include "aggregator/ingest/committer.h"
 #include "aggregator/query/query.h"
 #include "aggregator/store/store.h"
+#include "aggregator/watch/job_watcher.h"
 #include "aggregator/watch/spool_watcher.h"
 #include "lib/base/clock.h"
 #include "lib/base/places.h"
@@ -56,6 +59,14 @@ ABSL_FLAG(
 ABSL_FLAG(std::string, spool_dir, "auto",
           "directory whose journals of dead programs are picked up; empty for none. auto: as root "
           "/var/spool/kleptometrics with a directory a user, else spool in the state directory");
+ABSL_FLAG(std::vector<std::string>, watch, std::vector<std::string>({"pidfd", "file", "peer"}),
+          "how the end of a program is noticed: by its process, named by its journal (pidfd); by its journal being let "
+          "go of (file); by the process that pushed over the Unix socket (peer). Without any: by journals, looked at "
+          "now and then, and by --lost_after_seconds");
+ABSL_FLAG(unsigned, lost_after_seconds, 90,
+          "when nothing was heard for so long of a run whose program cannot be watched, on another machine, contact "
+          "with it is lost: it counts as crashed until its program says otherwise. Programs report every 5 s, or as "
+          "their snapshot_interval has it, and at least every 30 s");
 ABSL_FLAG(
     bool, verify_store, false,
     "count everything in the store anew, say where what was derived from runs is not what they say, and end: 0 if "
@@ -155,12 +166,32 @@ sigset_t block_signals() {
   return signals;
 }
 
-// The two addresses may hold more connections than the common soft limit of 1024 descriptors.
+// The two addresses may hold more connections than the common soft limit of 1024 descriptors, and every program that is
+// watched takes one.
 void allow_descriptors() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = std::max(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 8192));
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 65536));
   ::setrlimit(RLIMIT_NOFILE, &limit);  // where it fails, accepting pauses when there are none left
+}
+
+absl::StatusOr<WatchOptions> watch_options() {
+  WatchOptions options;
+  options.pidfds = options.files = options.peers = false;
+  for (const std::string& way : absl::GetFlag(FLAGS_watch)) {
+    bool* const known = way == "pidfd"  ? &options.pidfds
+                        : way == "file" ? &options.files
+                        : way == "peer" ? &options.peers
+                                        : nullptr;
+    if (known == nullptr)
+      return absl::InvalidArgumentError(absl::StrCat("--watch: \"", way, "\" is none of pidfd, file, peer"));
+    *known = true;
+  }
+  options.lease = std::max<Nanos>(absl::GetFlag(FLAGS_lost_after_seconds), 1) * kNanosPerSecond;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    options.pidfds_max = std::min<std::size_t>(options.pidfds_max, limit.rlim_cur / 2);
+  return options;
 }
 
 template <typename Phase>
@@ -197,14 +228,24 @@ absl::Status run(Settings settings) {
   auto committer = Committer::create(**store, clock, {});
   if (!committer.ok()) return committer.status();
   query::Query query(**store);
-  const http::Api api(**committer, query, **store, clock);
+  const auto watch = watch_options();
+  if (!watch.ok()) return watch.status();
+  if (!settings.spool_dir.empty()) places::make_private_dir(settings.spool_dir);  // as its first program would
+  SpoolWatcher watcher(settings.spool_dir, **store, **committer, clock, *watch);
+  JobWatcher job_watcher(**store, **committer, clock, {});
+  if (absl::Status status = job_watcher.load(); !status.ok()) return status;
+  (*committer)->tell(job_watcher);
+  const http::Api api(**committer, query, **store, clock, [&](const auto& commands, const http::Peer& peer) {
+    watcher.heard(commands, {peer.pid, peer.open_pidfd});
+  });
   auto server = http::guard::Server::create({settings.listen, settings.socket, settings.socket_mode, {}},
                                             [&api](const http::Request& request) { return api.handle(request); });
   if (!server.ok()) return server.status();
-  SpoolWatcher watcher(settings.spool_dir, **committer, clock);
 
   (*committer)->start();
-  if (!settings.spool_dir.empty()) watcher.start();
+  // Adopts what the spool has before anything is judged, or served.
+  watcher.start([&](std::vector<Run> runs) { job_watcher.committed(std::move(runs), clock.now().wall); });
+  job_watcher.start();
   (*server)->start();
   absl::Status status = write_ready_file(settings.ready_file, **server);
   if (status.ok()) {
@@ -213,7 +254,10 @@ absl::Status run(Settings settings) {
     status = wait_for_the_end(signals, **committer);
   }
   timed("serving", [&] { (*server)->stop(); });
-  timed("watching", [&] { watcher.stop(); });
+  timed("watching", [&] {
+    watcher.stop();
+    job_watcher.stop();
+  });
   timed("committing", [&] { (*committer)->stop(); });
   if (!settings.ready_file.empty()) ::unlink(settings.ready_file.c_str());
   return status;

@@ -35,8 +35,10 @@ Response in_form(const Request& request, Response response) {
 
 }  // namespace
 
-Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& clock) {
-  router_.add("POST", "/api/v1/runs", plain([&](const Request& r) { return push_runs(r, committer); }));
+Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& clock, Heard heard) {
+  router_.add("POST", "/api/v1/runs", plain([&committer, heard = std::move(heard)](const Request& r) {
+                return push_runs(r, committer, heard);
+              }));
   router_.add("GET", "/api/v1/runs", [&](const Request& r) { return list_runs(r, query, clock); });
   router_.add("GET", "/api/v1/runs/{id}", plain([&](const Request& r) { return get_run(r, query); }));
   router_.add("PATCH", "/api/v1/runs/{id}", plain([&](const Request& r) { return patch_run(r, committer); }));

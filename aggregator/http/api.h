@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "aggregator/http/handlers/handlers.h"
 #include "aggregator/http/message.h"
 #include "aggregator/http/router.h"
 #include "aggregator/ingest/committer.h"
@@ -15,7 +16,8 @@ namespace kleptometrics::aggregator::http {
 
 class Api {
  public:
-  Api(Committer& committer, query::Query& query, Store& store, const Clock& clock);
+  // `heard` is told what the client library pushes, and who pushes it, before that is committed; by several threads.
+  Api(Committer& committer, query::Query& query, Store& store, const Clock& clock, Heard heard = nullptr);
 
   // Any thread. Never throws: an exception is logged and answered with 500. Of an answer to HEAD the server
   // sends the head alone.

@@ -2,6 +2,8 @@
 // file includes it, so it can be replaced, and the handlers are functions that a test calls directly.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,6 +13,15 @@
 
 namespace kleptometrics::aggregator::http {
 
+// Who is at the other end of the connection, as far as the system knows: a process of this machine that connected to
+// the Unix socket. Good while the request is answered.
+struct Peer {
+  std::uint32_t pid = 0;  // in our pid namespace; 0: by TCP, or its namespace is not within ours
+  // A new descriptor of its process (pidfd_open(2)), whatever namespace that lives in; -1 by TCP, and before
+  // kernel 6.5.
+  std::function<int()> open_pidfd{};
+};
+
 struct Request {
   std::string method;                                      // upper case
   std::string path;                                        // percent-decoded, begins with '/', without the query
@@ -19,6 +30,7 @@ struct Request {
   std::string accept;                                      // the header, lower case
   std::string body;
   std::map<std::string, std::string, std::less<>> path_parameters;  // by the router: {job}, {id}
+  Peer peer;
 };
 
 // What an answer of 400 and above says (RFC 9457).

@@ -72,7 +72,7 @@ absl::StatusOr<BatchResult> submit_batch(Committer& committer, std::vector<Item>
   return submit(committer, std::move(batch));
 }
 
-absl::StatusOr<wire::PushResult> push(Committer& committer, std::string_view protobuf_body) {
+absl::StatusOr<wire::PushResult> push(Committer& committer, std::string_view protobuf_body, const Listener& listener) {
   auto decoded = wire::decode_push(protobuf_body);
   if (!decoded.ok()) return decoded.status();
   Batch batch(decoded->size());
@@ -83,6 +83,7 @@ absl::StatusOr<wire::PushResult> push(Committer& committer, std::string_view pro
       batch.add(ApplySnapshot{std::get<Run>(std::move((*decoded)[i]))}, i);
     }
   }
+  if (listener) listener(batch.commands);
   return submit(committer, std::move(batch));
 }
 

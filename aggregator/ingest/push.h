@@ -4,6 +4,7 @@
 // in the request: accepted + duplicates + number of rejected = number of items.
 #pragma once
 
+#include <functional>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -28,8 +29,12 @@ using BatchResult = wire::PushResult;
 // submitted. Any thread.
 absl::StatusOr<BatchResult> submit_batch(Committer& committer, std::vector<Item> items);
 
+// Hears the commands of a push before they are submitted. Null: nobody does.
+using Listener = std::function<void(const std::vector<Command>&)>;
+
 // submit_batch for the body of a protobuf push (wire::decode_push; each run an ApplySnapshot).
 // InvalidArgument if the message as a whole cannot be read: the whole push is at fault.
-absl::StatusOr<wire::PushResult> push(Committer& committer, std::string_view protobuf_body);
+absl::StatusOr<wire::PushResult> push(Committer& committer, std::string_view protobuf_body,
+                                      const Listener& listener = nullptr);
 
 }  // namespace kleptometrics::aggregator

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -56,20 +57,27 @@ bool made_to_fit(Run& run) {
   return fits();
 }
 
-// The verdict on a run whose program is gone. Its labels and the rest stay as they were seen last.
-Run crashed(Run run, std::optional<Nanos> ended_at) {
-  run.state = State::kCrashed;
-  run.verdict = true;
-  run.revision += 1;
-  if (ended_at) {
-    run.finished_at = std::max(*ended_at, run.started_at);
-    run.duration = *run.finished_at - run.started_at;
-  }
-  run.failure = Failure{FailureKind::kLost, "its program ended without ending the run", 0};
-  return run;
+// nullopt: it is no run.
+std::optional<Run> run_of(const journal::Record& record) {
+  auto decoded = wire::decode_push(record.payload);
+  if (!decoded.ok() || decoded->size() != 1 || !std::holds_alternative<Run>(decoded->front())) return std::nullopt;
+  return std::get<Run>(std::move(decoded->front()));
 }
 
 }  // namespace
+
+std::vector<Run> snapshots_in(const journal::Contents& contents) {
+  std::vector<Run> runs;
+  for (const journal::Record& record : contents.records)
+    if (auto run = run_of(record)) runs.push_back(*std::move(run));
+  return runs;
+}
+
+std::vector<Uuid> runs_in(const journal::Contents& contents) {
+  std::vector<Uuid> runs;
+  for (const Run& run : snapshots_in(contents)) runs.push_back(run.id);
+  return runs;
+}
 
 bool lay_over(Run& run, cells::RunRemains remains) {
   if (remains.steps.empty() && remains.counters.empty() && !remains.progress) return true;
@@ -81,18 +89,17 @@ bool lay_over(Run& run, cells::RunRemains remains) {
   return true;
 }
 
-Adopted adopted_from(const journal::Contents& contents, std::optional<Nanos> ended_at) {
+Adopted adopted_from(const journal::Contents& contents, const End& end) {
   Adopted out;
   std::map<Uuid, Run> last;  // snapshot of each run: they come by sequence
   for (const journal::Record& record : contents.records) {
-    auto decoded = wire::decode_push(record.payload);
-    if (!decoded.ok() || decoded->size() != 1 || !std::holds_alternative<Run>(decoded->front())) {
+    auto run = run_of(record);
+    if (!run) {
       ++out.strange;
       continue;
     }
-    Run run = std::get<Run>(std::move(decoded->front()));
-    out.commands.emplace_back(ApplySnapshot{run});
-    last.insert_or_assign(run.id, std::move(run));
+    out.commands.emplace_back(ApplySnapshot{*run});
+    last.insert_or_assign(run->id, *std::move(run));
   }
   // One verdict a run: a file made to hurt names one run in every record.
   const cells::Remains remains(contents.areas);
@@ -100,7 +107,7 @@ Adopted adopted_from(const journal::Contents& contents, std::optional<Nanos> end
     if (terminal(run.state)) continue;
     cells::RunRemains left = remains.of(id);
     out.damaged += left.damaged;
-    Run verdict = crashed(std::move(run), ended_at);
+    Run verdict = verdict_on(std::move(run), end);
     verdict.dropped = std::max(verdict.dropped, contents.dropped);
     if (!lay_over(verdict, std::move(left))) ++out.damaged;
     out.commands.emplace_back(ApplySnapshot{std::move(verdict)});

@@ -6,12 +6,12 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <vector>
 
 #include "aggregator/ingest/command.h"
 #include "aggregator/model/run.h"
-#include "lib/base/clock.h"
+#include "aggregator/watch/verdict.h"
+#include "lib/base/uuid.h"
 #include "lib/cells/remains.h"
 #include "lib/journal/journal.h"
 
@@ -25,8 +25,13 @@ struct Adopted {
   std::size_t damaged = 0;  // areas that contradict themselves, and runs whose areas do not fit them
 };
 
-// `ended_at`: when the program was found dead; absent if that may have been long before.
-Adopted adopted_from(const journal::Contents& contents, std::optional<Nanos> ended_at);
+// `end`: what is known of the program's.
+Adopted adopted_from(const journal::Contents& contents, const End& end);
+
+// The snapshots in the records of a journal, in their order; of one run there may be several.
+std::vector<Run> snapshots_in(const journal::Contents& contents);
+// The runs that they are of.
+std::vector<Uuid> runs_in(const journal::Contents& contents);
 
 // Lays what was left of a run over its last snapshot. A step counts as it was left unless the snapshot knows more of
 // it; counters and the progress are the newer ones. Distributions are made coarser until the run fits

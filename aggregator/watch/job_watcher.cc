@@ -30,8 +30,7 @@ JobWatcher::JobWatcher(Store& store, Committer& committer, const Clock& clock, O
     : store_(store),
       committer_(committer),
       clock_(clock),
-      options_(std::move(options)),
-      started_at_(clock.now().steady) {}
+      options_(std::move(options)) {}
 
 JobWatcher::~JobWatcher() { stop(); }
 
@@ -81,7 +80,7 @@ void JobWatcher::take(Event event) {
   if (event.spec) {
     // What was committed before it is judged by what held then.
     Watched& job = watched(event.job);
-    if (!holding_) job.watch.advance(event.at, found_);
+    if (clock_.steady() >= judge_from_) job.watch.advance(event.at, found_);
     job.watch.replace(*std::move(event.spec), event.at, found_);
   }
 }
@@ -111,6 +110,7 @@ absl::Status JobWatcher::load() {
     jobs_.emplace(job, Watched{rules::JobWatch(job, spec, now)});
     touched_.insert(job);
   }
+  if (seen_ != 0) judge_from_ = clock_.steady() + std::clamp<Nanos>(now - seen_, 0, kBackOffMax) + kHoldSlack;
   {
     const Lock lock(mutex_);
     for (const auto& [job, watch] : jobs_) known_.insert(job);
@@ -148,8 +148,6 @@ absl::Status JobWatcher::take_settled(Nanos since) {
   });
 }
 
-bool JobWatcher::holds(Nanos steady) const { return steady - started_at_ < kHoldMax && options_.unsettled(); }
-
 absl::StatusOr<Nanos> JobWatcher::turn_once() {
   const TimePoint now = clock_.now();
   bool missed = false;
@@ -157,8 +155,7 @@ absl::StatusOr<Nanos> JobWatcher::turn_once() {
   if (missed) {
     if (absl::Status status = catch_up(); !status.ok()) return status;
   }
-  holding_ = holding_ && holds(now.steady);
-  if (holding_) return now.wall + kNanosPerSecond;
+  if (now.steady < judge_from_) return now.wall + (judge_from_ - now.steady);
   judge(now.wall);
   if (absl::Status status = record(now.wall); !status.ok()) return status;
   seen_ = now.wall;

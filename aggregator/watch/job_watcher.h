@@ -33,12 +33,12 @@ namespace kleptometrics::aggregator {
 class JobWatcher final : public Witness {
  public:
   struct Options {
-    // Whether programs may still have to tell of runs from before the aggregator started: nothing is judged before
-    // they have, or kHoldMax has passed.
-    std::function<bool()> unsettled = [] { return false; };
     std::size_t queued_max = 20'000;
   };
-  static constexpr Nanos kHoldMax = 40 * kNanosPerSecond;  // the client's longest back-off, and some more
+  // After a time in which nobody listened, programs on other machines come again within as long, at most the client's
+  // longest back-off: nothing is judged before they have told what they have to tell.
+  static constexpr Nanos kBackOffMax = 30 * kNanosPerSecond;
+  static constexpr Nanos kHoldSlack = 2 * kNanosPerSecond;
 
   // Borrows all three; they outlive it.
   JobWatcher(Store& store, Committer& committer, const Clock& clock, Options options);
@@ -83,7 +83,6 @@ class JobWatcher final : public Witness {
   void judge(Nanos now);
   void judge(const std::string& job, Watched& watched, Nanos now);
   absl::Status record(Nanos now);
-  bool holds(Nanos steady) const;
 
   Store& store_;
   Committer& committer_;
@@ -97,8 +96,7 @@ class JobWatcher final : public Witness {
   std::set<std::string> unsaved_;  // judged, and to be saved
   rules::Findings found_;          // not recorded yet
   Nanos seen_ = 0;                 // what was committed before, or soon after, has been taken (wall clock)
-  Nanos started_at_ = 0;           // steady clock
-  bool holding_ = true;
+  Nanos judge_from_ = 0;           // steady clock
 
   Mutex mutex_;
   Condition changed_;

@@ -185,6 +185,19 @@ class Adoption {
   Contents contents_;
 };
 
+// What can be seen of a journal without taking part in it.
+struct Glimpse {
+  Producer producer;
+  bool locked = false;       // somebody holds the lock: its writer, or who adopts it
+  std::uint32_t holder = 0;  // their pid in our pid namespace; 0: nobody, or in a namespace that is not within ours
+};
+// Reads the head alone; its file is not written to, and its lock not taken (looking on is no event of closing a file
+// that was open for writing). Errors as those of Adoption::open, never kBusy; `glimpse` is set for kNone, and for
+// kDamagedHead with an empty producer. Not for journals as they are not for Adoption::open.
+ReadError glimpse_at(const std::string& path, unsigned owner, Glimpse* glimpse);
+// The same, reading all of it, as parse() does: a journal whose program goes on writing. Whole records alone are seen.
+ReadError look_into(const std::string& path, unsigned owner, Contents* contents);
+
 // Parses the bytes of a whole journal; what Adoption uses, and the fuzz target. Never reads outside `bytes`;
 // work and memory are bounded by a multiple of their number. Returns kNone, kDamagedHead or kNewer.
 ReadError parse(std::string_view bytes, Contents* contents);

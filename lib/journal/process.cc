@@ -7,7 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <optional>
+#include <string>
 
 namespace kleptometrics::journal {
 namespace {
@@ -30,18 +30,6 @@ std::string read_proc(const std::string& path, std::size_t bytes_max) {
 
 std::string read_small(const std::string& path) { return read_proc(path, 1); }
 
-// Also true where it cannot be seen.
-bool maps_file(const std::string& process, std::string_view name) {
-  const std::string maps = read_proc("/proc/" + process + "/maps", kMapsBytesMax);
-  return maps.empty() || maps.size() >= kMapsBytesMax || maps.find(name) != std::string::npos;
-}
-
-struct Stat {
-  char state = '?';
-  std::uint64_t threads = 0;
-  std::uint64_t start_ticks = 0;
-};
-
 // Of the text after the name of the process: field `number` as proc(5) counts them, 3 is the first.
 std::string_view field(std::string_view text, int number) {
   for (int i = 3;; ++i) {
@@ -59,14 +47,18 @@ std::uint64_t number(std::string_view text) {
 }
 
 // nullopt if there is no such process.
-std::optional<Stat> read_stat(const std::string& process) {
+std::optional<ProcessStat> read_stat(const std::string& process) {
   const std::string text = read_small("/proc/" + process + "/stat");
   // The name may hold spaces and brackets, numbers too: what counts comes after the last bracket.
   const std::size_t bracket = text.rfind(')');
   if (bracket == std::string::npos) return std::nullopt;
   const std::string_view rest = std::string_view(text).substr(bracket + 1);
   const std::string_view state = field(rest, 3);
-  return Stat{state.empty() ? '?' : state.front(), number(field(rest, 20)), number(field(rest, 22))};
+  ProcessStat out{state.empty() ? '?' : state.front(), number(field(rest, 20)), number(field(rest, 22)), {}};
+  // 0 also where it is not for us to see; but what has exited well tells nothing that would be missed.
+  if (const auto status = static_cast<int>(number(field(rest, 52))); out.exited() && status != 0)
+    out.wait_status = status;
+  return out;
 }
 
 std::string own_boot_id() {
@@ -102,15 +94,25 @@ Producer Producer::self() {
   return self;
 }
 
-bool is_alive(const Producer& producer, std::string_view journal_name) {
-  if (producer.pid == 0 || producer.boot_id.empty() || producer.boot_id != own_boot_id()) return false;
+std::optional<ProcessStat> process_stat(std::uint32_t pid) { return read_stat(std::to_string(pid)); }
+
+bool maps_file(std::uint32_t pid, std::string_view name) {
+  const std::string maps = read_proc("/proc/" + std::to_string(pid) + "/maps", kMapsBytesMax);
+  return maps.empty() || maps.size() >= kMapsBytesMax || maps.find(name) != std::string::npos;
+}
+
+Whereabouts whereabouts(const Producer& producer) {
+  if (producer.pid == 0 || producer.boot_id.empty() || producer.boot_id != own_boot_id()) return Whereabouts::kGone;
   const std::uint64_t here = own_pid_namespace();
-  if (producer.pid_namespace != 0 && here != 0 && producer.pid_namespace != here) return false;
-  const auto stat = read_stat(std::to_string(producer.pid));
+  const bool elsewhere = producer.pid_namespace != 0 && here != 0 && producer.pid_namespace != here;
+  return elsewhere ? Whereabouts::kElsewhere : Whereabouts::kHere;
+}
+
+bool is_alive(const Producer& producer, std::string_view journal_name) {
+  if (whereabouts(producer) != Whereabouts::kHere) return false;
+  const auto stat = process_stat(producer.pid);
   if (!stat || stat->start_ticks != producer.start_ticks) return false;
-  // The first thread alone may have ended: then the process is shown as a zombie with threads.
-  const bool exited = (stat->state == 'Z' || stat->state == 'X') && stat->threads <= 1;
-  return !exited && maps_file(std::to_string(producer.pid), journal_name);
+  return !stat->exited() && maps_file(producer.pid, journal_name);
 }
 
 }  // namespace kleptometrics::journal

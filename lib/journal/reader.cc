@@ -81,10 +81,10 @@ void search_with_any(const std::array<Key, 2>& keys, std::string_view bytes, Con
   take(second.records.size() > first.records.size() ? second : first, contents);
 }
 
-int open_file(const std::string& path) noexcept {
+int open_file(const std::string& path, int access) noexcept {
   int fd = -1;
   do {
-    fd = ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    fd = ::open(path.c_str(), access | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   } while (fd < 0 && errno == EINTR);
   return fd;
 }
@@ -130,7 +130,51 @@ ReadError lock_and_read(int fd, const std::string& path, unsigned owner, std::st
   return read_all(fd, static_cast<std::size_t>(file.st_size), bytes) ? ReadError::kNone : ReadError::kUnreadable;
 }
 
+// A file open for reading, and how much of it there is to read. Closed with it.
+struct Looking {
+  Looking(const std::string& path, unsigned owner) : fd(open_file(path, O_RDONLY)) {
+    ours = fd >= 0 && ::fstat(fd, &file) == 0 && is_ours_to_read(file, owner);
+  }
+  ~Looking() {
+    if (fd >= 0) ::close(fd);
+  }
+  Looking(const Looking&) = delete;
+  Looking& operator=(const Looking&) = delete;
+  std::size_t size() const { return static_cast<std::size_t>(file.st_size); }
+
+  int fd;
+  struct stat file {};
+  bool ours = false;
+};
+
+void see_lock(int fd, Glimpse* glimpse) noexcept {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  glimpse->locked = ::fcntl(fd, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+  if (glimpse->locked && whole.l_pid > 0) glimpse->holder = static_cast<std::uint32_t>(whole.l_pid);
+}
+
 }  // namespace
+
+ReadError glimpse_at(const std::string& path, unsigned owner, Glimpse* glimpse) {
+  *glimpse = Glimpse{};
+  const Looking at(path, owner);
+  std::string bytes;
+  if (!at.ours || !read_all(at.fd, std::min(kHeadBytes, at.size()), &bytes)) return ReadError::kUnreadable;
+  HeadRead read = read_head(bytes);
+  if (read.error == ReadError::kNewer) return read.error;
+  if (read.error == ReadError::kNone) glimpse->producer = std::move(read.head.producer);
+  see_lock(at.fd, glimpse);
+  return read.error;
+}
+
+ReadError look_into(const std::string& path, unsigned owner, Contents* contents) {
+  const Looking at(path, owner);
+  std::string bytes;
+  if (!at.ours || !read_all(at.fd, at.size(), &bytes)) return ReadError::kUnreadable;
+  return parse(bytes, contents);
+}
 
 ReadError parse(std::string_view bytes, Contents* contents) {
   *contents = Contents{};
@@ -151,7 +195,7 @@ ReadError parse(std::string_view bytes, Contents* contents) {
 
 std::unique_ptr<Adoption> Adoption::open(const std::string& path, unsigned owner, ReadError* error) {
   std::unique_ptr<Adoption> adoption(new Adoption);
-  adoption->fd_ = open_file(path);
+  adoption->fd_ = open_file(path, O_RDWR);
   adoption->path_ = path;
   std::string bytes;
   *error = lock_and_read(adoption->fd_, path, owner, &bytes);

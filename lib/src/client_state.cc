@@ -46,7 +46,8 @@ ClientOptions completed(ClientOptions options) {
   if (options.spool_dir.empty()) options.spool_dir = found_spool(options.endpoint);
   if (options.api_key.empty()) options.api_key = places::environment("KLEPTO_API_KEY");
   options.flush_timeout = std::max(options.flush_timeout, Duration::zero());
-  options.snapshot_interval = std::max<Duration>(options.snapshot_interval, std::chrono::milliseconds(10));
+  options.snapshot_interval =
+      std::clamp<Duration>(options.snapshot_interval, std::chrono::milliseconds(10), std::chrono::seconds(30));
   return options;
 }
 

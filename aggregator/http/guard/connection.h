@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "aggregator/base/unique_fd.h"
 #include "aggregator/http/guard/budget.h"
-#include "aggregator/http/guard/fd.h"
 #include "aggregator/http/guard/request_reader.h"
 #include "lib/base/clock.h"
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
-#include "aggregator/http/guard/fd.h"
+#include "aggregator/base/unique_fd.h"
 #include "lib/base/clock.h"
 
 namespace kleptometrics::aggregator::http::guard {

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "aggregator/http/guard/fd.h"
+#include "aggregator/base/unique_fd.h"
 
 namespace kleptometrics::aggregator::http::guard {
 

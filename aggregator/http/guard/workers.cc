@@ -3,9 +3,35 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <utility>
 
 namespace kleptometrics::aggregator::http::guard {
+
+namespace {
+
+#ifdef SO_PEERPIDFD
+constexpr int kPeerPidfd = SO_PEERPIDFD;
+#else
+constexpr int kPeerPidfd = 77;  // of Linux 6.5; what builds on older headers runs on newer kernels
+#endif
+
+// The process that connected. Of TCP the system knows none.
+Peer peer_of(int socket) {
+  Peer peer;
+  ucred credentials{};
+  socklen_t length = sizeof credentials;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 && credentials.pid > 0)
+    peer.pid = static_cast<std::uint32_t>(credentials.pid);
+  peer.open_pidfd = [socket] {
+    int pidfd = -1;
+    socklen_t size = sizeof pidfd;
+    return ::getsockopt(socket, SOL_SOCKET, kPeerPidfd, &pidfd, &size) == 0 ? pidfd : -1;
+  };
+  return peer;
+}
+
+}  // namespace
 
 bool send_some(int fd, const std::string& bytes, std::size_t& sent) {
   while (sent < bytes.size()) {
@@ -61,7 +87,8 @@ std::unique_ptr<Exchange> Workers::wait_for_one() {
 void Workers::loop() {
   Engine engine(handler_);
   while (auto exchange = wait_for_one()) {
-    const Incoming& incoming = exchange->incoming;
+    Incoming& incoming = exchange->incoming;
+    incoming.request.peer = peer_of(exchange->fd);
     Engine::Answer answer = engine.answer(incoming.head, incoming.request, incoming.keep_alive);
     exchange->answer = std::move(answer.bytes);
     exchange->keep_alive = answer.keep_alive;

@@ -4,8 +4,12 @@
 // Any thread may call any of them. `{job}` and `{id}` are path parameters, filled in by the router.
 #pragma once
 
+#include <functional>
+#include <vector>
+
 #include "aggregator/http/message.h"
 #include "aggregator/ingest/committer.h"
+#include "aggregator/ingest/push.h"
 #include "aggregator/query/query.h"
 #include "aggregator/store/store.h"
 #include "lib/base/clock.h"
@@ -14,7 +18,9 @@ namespace kleptometrics::aggregator::http {
 
 // POST /api/v1/runs: many runs as protobuf, JSON or NDJSON. 200 once the store has committed; a run at fault
 // is rejected alone, under its index (in NDJSON: its line, counted from 0, blank ones too).
-Response push_runs(const Request& request, Committer& committer);
+// `heard` is told what comes as protobuf, of whom: what the client library sends.
+using Heard = std::function<void(const std::vector<Command>&, const Peer&)>;
+Response push_runs(const Request& request, Committer& committer, const Heard& heard = nullptr);
 
 // POST /api/v1/jobs/{job}/runs: one Run; `{}` or no body starts one now. 201, or 200 if it was known.
 Response report_run(const Request& request, Committer& committer);

@@ -52,9 +52,12 @@ std::size_t count_runs(std::string_view bytes) {
   return runs;
 }
 
-Response push_protobuf(const Request& request, Committer& committer) {
+Response push_protobuf(const Request& request, Committer& committer, const Heard& heard) {
   if (count_runs(request.body) > limits::batch_runs_max) return too_many();
-  const auto result = push(committer, request.body);
+  const auto listen = [&](const std::vector<Command>& commands) {
+    if (heard) heard(commands, request.peer);
+  };
+  const auto result = push(committer, request.body, listen);
   if (!result.ok()) return problem(result.status());
   Response response;
   response.content_type = kProtobuf;
@@ -108,9 +111,9 @@ Response push_ndjson(const Request& request, Committer& committer) {
 
 }  // namespace
 
-Response push_runs(const Request& request, Committer& committer) {
+Response push_runs(const Request& request, Committer& committer, const Heard& heard) {
   if (auto refused = refuse_content(request, {kProtobuf, kJson, kNdjson})) return *std::move(refused);
-  if (request.content_type == kProtobuf) return push_protobuf(request, committer);
+  if (request.content_type == kProtobuf) return push_protobuf(request, committer, heard);
   if (request.content_type == kNdjson) return push_ndjson(request, committer);
   return push_json(request, committer);
 }

@@ -76,7 +76,8 @@ struct ClientOptions {
   // The longest that the end of the program, or of this client, waits for delivery. What is left then stays in the
   // journal and is picked up by the aggregator.
   Duration flush_timeout = std::chrono::milliseconds(250);
-  // How often a run still open is reported.
+  // How often a run still open is reported; from 10 ms to 30 s (beyond: the nearer). An aggregator on another machine
+  // knows by that alone that it goes on.
   Duration snapshot_interval = std::chrono::seconds(5);
   // Size of the journal file: everything not yet delivered must fit. At least 64 KiB.
   std::size_t journal_bytes_max = std::size_t{1} << 20U;

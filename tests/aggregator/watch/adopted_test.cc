@@ -147,7 +147,7 @@ TEST_CASE("a journal comes to its runs as they stand, and to a verdict on each t
   cells::NumberCell rows(*journal, {cells::AreaKind::kCounter, 0, 0, open.id, "rows"});
   rows.set(42);
 
-  const Adopted adopted = adopted_from(journal::test::contents_of(*journal), kStart + 7);
+  const Adopted adopted = adopted_from(journal::test::contents_of(*journal), End{End::How::kGone, kStart + 7});
   CHECK(adopted.crashed == 1);
   CHECK(adopted.strange == 1);
   CHECK(adopted.damaged == 0);
@@ -176,7 +176,7 @@ TEST_CASE("a run gets one verdict, by its last snapshot, that says what its prog
   journal->append(wire::encode_run(open), false, 0);
   journal::Contents contents = journal::test::contents_of(*journal);
   contents.dropped = 3;
-  const Adopted adopted = adopted_from(contents, std::nullopt);
+  const Adopted adopted = adopted_from(contents, End{});
   CHECK(adopted.crashed == 1);
   REQUIRE(adopted.commands.size() == 3);
   const Run& verdict = run_in(adopted.commands[2]);
@@ -195,7 +195,7 @@ TEST_CASE("areas that contradict themselves are counted, and the snapshot stands
   journal::Contents contents = journal::test::contents_of(*journal);
   REQUIRE(contents.areas.size() == 1);
   for (char& byte : contents.areas[0].open) byte = static_cast<char>(byte ^ 0x40);
-  const Adopted adopted = adopted_from(contents, std::nullopt);
+  const Adopted adopted = adopted_from(contents, End{});
   CHECK(adopted.damaged == 1);
   CHECK(run_in(adopted.commands[1]).counters.at("rows") == 7);
 }

@@ -60,7 +60,7 @@ Found found_in(std::string_view bytes, Faults& faults) {
   journal::Contents contents;
   const journal::ReadError error = journal::parse(bytes, &contents);
   if (error != journal::ReadError::kNone) faults.push_back("refused");
-  const Adopted adopted = aggregator::adopted_from(contents, std::nullopt);
+  const Adopted adopted = aggregator::adopted_from(contents, {});
   out.counted = contents.damaged + adopted.damaged + adopted.strange;
   for (const aggregator::Command& command : adopted.commands) {
     const Run& run = std::get<aggregator::ApplySnapshot>(command).run;

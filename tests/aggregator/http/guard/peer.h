@@ -20,7 +20,7 @@
 #include <string_view>
 #include <utility>
 
-#include "aggregator/http/guard/fd.h"
+#include "aggregator/base/unique_fd.h"
 #include "aggregator/http/guard/server.h"
 #include "tests/support/temp_dir.h"
 

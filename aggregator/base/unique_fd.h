@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace kleptometrics::aggregator::http::guard {
+namespace kleptometrics::aggregator {
 
 class [[nodiscard]] UniqueFd {
  public:
@@ -32,4 +32,4 @@ class [[nodiscard]] UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace kleptometrics::aggregator::http::guard
+}  // namespace kleptometrics::aggregator

@@ -22,7 +22,6 @@ void write(const Slot& slot, v1::WatchSlot& out) {
   if (slot.start) out.set_start(*slot.start);
   out.set_run_id(bytes_of(slot.run_id));
   out.set_announced(slot.announced);
-  out.set_history(slot.history);
   out.set_told(static_cast<std::uint32_t>(slot.told));
   out.set_open(slot.open);
 }
@@ -33,7 +32,6 @@ bool read(const v1::WatchSlot& in, Slot& slot) {
   if (in.has_start()) slot.start = in.start();
   slot.run_id = id_of(in.run_id());
   slot.announced = in.announced();
-  slot.history = in.history();
   slot.told = static_cast<Slot::Told>(in.told());
   slot.open = in.open();
   return in.told() <= static_cast<std::uint32_t>(Slot::Told::kLate);

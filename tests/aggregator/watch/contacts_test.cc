@@ -114,7 +114,7 @@ TEST_CASE("what a process pushes whose journal is watched hangs on that") {
   CHECK(on.silent_after(kLong) == 1);
 }
 
-TEST_CASE("without peers, and beyond their number, everything hangs on leases; beyond that it is counted") {
+TEST_CASE("without peers, and beyond their number, everything hangs on leases, and is counted beyond theirs") {
   Contacts::Options options;
   options.runs_max = 1;
   options.peers = GENERATE(true, false);

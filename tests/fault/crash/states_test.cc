@@ -94,7 +94,7 @@ TEST_CASE("an aggregator that is started again while programs run watches them a
   run_in(daemon, good, "succeeded");
 }
 
-TEST_CASE("SIGSTOP: a program that is stopped here lives; one on another machine has lost contact, until it speaks") {
+TEST_CASE("SIGSTOP: a program that is stopped here lives, one on another machine has lost contact, until it speaks") {
   const Daemon daemon({"--lost_after_seconds=1"});
   const Program here(daemon, "end");
   const Program here_by_tcp(

@@ -263,5 +263,44 @@ TEST_CASE("what a dead program had delivered but not ended is among its records"
   REQUIRE(adoption->contents().records.size() == 2);
 }
 
+TEST_CASE("a glimpse shows whose a journal is and who holds it, and takes part in nothing") {
+  const Spool spool;
+  Program program(spool);
+  Glimpse glimpse;
+  REQUIRE(glimpse_at(program.path(), ::geteuid(), &glimpse) == ReadError::kNone);
+  REQUIRE(glimpse.producer.pid == static_cast<std::uint32_t>(program.pid()));
+  REQUIRE(glimpse.locked);
+  REQUIRE(glimpse.holder == glimpse.producer.pid);
+  REQUIRE(refusal(program.path()) == ReadError::kBusy);
+  program.kill();
+  REQUIRE(glimpse_at(program.path(), ::geteuid(), &glimpse) == ReadError::kNone);
+  REQUIRE_FALSE(glimpse.locked);
+  REQUIRE(glimpse.holder == 0);
+}
+
+TEST_CASE("a journal is looked into while its program lives") {
+  const Spool spool;
+  const Program program(spool);
+  Contents contents;
+  REQUIRE(look_into(program.path(), ::geteuid(), &contents) == ReadError::kNone);
+  REQUIRE(contents.records.size() == 1);
+  REQUIRE(refusal(program.path()) == ReadError::kBusy);
+}
+
+TEST_CASE("neither shows what is another's, or no file, and damage to the head is told") {
+  const Spool spool;
+  Program program(spool);
+  Glimpse glimpse;
+  Contents contents;
+  REQUIRE(glimpse_at(program.path(), ::geteuid() + 1, &glimpse) == ReadError::kUnreadable);
+  REQUIRE(look_into(program.path(), ::geteuid() + 1, &contents) == ReadError::kUnreadable);
+  REQUIRE(glimpse_at((spool.path() / "nothing").string(), ::geteuid(), &glimpse) == ReadError::kUnreadable);
+  program.kill();
+  std::ofstream(program.path(), std::ios::trunc) << "short";
+  REQUIRE(glimpse_at(program.path(), ::geteuid(), &glimpse) == ReadError::kDamagedHead);
+  REQUIRE(glimpse.producer.boot_id.empty());
+  REQUIRE_FALSE(glimpse.locked);
+}
+
 }  // namespace
 }  // namespace kleptometrics::journal::test

@@ -25,6 +25,8 @@ ABSL_FLAG(std::uint64_t, runs, 1'000'000, "runs of the history");
 ABSL_FLAG(std::uint64_t, scenario_runs, 1'000'000, "at most so many in scenarios other than plain and growth");
 ABSL_FLAG(std::uint64_t, few, 1'000'000, "the fewer runs of growth_afresh and growth_on");
 ABSL_FLAG(std::uint64_t, seed, 1, "another seed, another history");
+ABSL_FLAG(int, days, 90,
+          "length of the history: with a tenth of the runs in a tenth of the days, rollups weigh the same a run");
 ABSL_FLAG(unsigned, connections, 4, "that send at once");
 ABSL_FLAG(unsigned, many_connections, 64, "that send single runs, against one");
 ABSL_FLAG(unsigned, batch, 1'000, "runs a request");
@@ -48,6 +50,7 @@ Settings settings_from_flags() {
   settings.runs = absl::GetFlag(FLAGS_runs);
   settings.scenario_runs = absl::GetFlag(FLAGS_scenario_runs);
   settings.seed = absl::GetFlag(FLAGS_seed);
+  settings.days = absl::GetFlag(FLAGS_days);
   settings.connections = absl::GetFlag(FLAGS_connections);
   settings.many_connections = absl::GetFlag(FLAGS_many_connections);
   settings.batch = absl::GetFlag(FLAGS_batch);
@@ -84,6 +87,7 @@ const std::map<std::string, Scenario>& scenarios() {
 // What makes no sense, as a sentence; empty: nothing.
 std::string fault_of(const Settings& settings) {
   if (settings.runs == 0 || settings.scenario_runs == 0) return "there must be runs";
+  if (settings.days < 1 || settings.days > 10'000) return "a history has 1 to 10,000 days";
   if (settings.batch == 0 || settings.batch > 10'000) return "a batch has 1 to 10,000 runs";
   if (settings.connections == 0 || settings.many_connections == 0) return "there must be connections";
   if (settings.requests == 0) return "each question must be asked";

@@ -33,6 +33,7 @@ History Scenarios::history_of(std::uint64_t runs) const {
   HistoryOptions options;
   options.runs = runs;
   options.seed = settings_.seed;
+  options.days = settings_.days;
   return History(options);
 }
 

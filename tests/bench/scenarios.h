@@ -19,6 +19,7 @@ struct Settings {
   std::uint64_t runs = 1'000'000;
   std::uint64_t scenario_runs = 1'000'000;  // at most so many in scenarios beside the plain load
   std::uint64_t seed = 1;
+  int days = 90;  // that the history is long, however many its runs
   unsigned connections = 4;
   std::size_t batch = 1'000;
   bool tcp = false;  // in place of the Unix socket

@@ -3,14 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
+#include "aggregator/wire/packed.h"
 #include "lib/base/clock.h"
+#include "lib/base/uuid.h"
 
 namespace kleptometrics::aggregator::wire {
 
-using Numbers = std::vector<std::uint64_t>;
-
+inline constexpr std::uint32_t kFormat = 1;     // that is written; older ones are read
+inline constexpr std::size_t kSharedMax = 255;  // bytes that a string shares with the one before, at either end
 inline constexpr std::size_t kChecksumBytes = 4;
 inline constexpr std::size_t kIdBytes = 16;
 inline constexpr std::size_t kTimeBytes = 6;  // of an id of version 7: big-endian milliseconds, RFC 9562 section 5.7
@@ -32,9 +33,6 @@ enum Flag : std::uint64_t {
 };
 inline constexpr std::uint64_t kStateMask = 7;
 
-inline std::uint64_t zigzag(std::int64_t value) {
-  return (static_cast<std::uint64_t>(value) << 1U) ^ static_cast<std::uint64_t>(value >> 63);
-}
 inline std::int64_t unzigzag(std::uint64_t value) {
   return static_cast<std::int64_t>(value >> 1U) ^ -static_cast<std::int64_t>(value & 1U);
 }
@@ -44,6 +42,23 @@ inline std::int64_t minus(Nanos a, Nanos b) {
 }
 inline Nanos plus(Nanos a, std::int64_t b) {
   return static_cast<Nanos>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
+// Of the three parts of an id of version 7 (RFC 9562, section 5.7) the two behind the time.
+inline constexpr unsigned kIdBitsA = 12, kIdBitsB = 62;
+inline constexpr std::uint64_t kVersion7 = 7, kVariant = 2;
+inline std::uint64_t id_a_of(const Uuid& id) { return id.half(0) & ((1U << kIdBitsA) - 1); }
+inline std::uint64_t id_b_of(const Uuid& id) { return id.half(1) & ((std::uint64_t{1} << kIdBitsB) - 1); }
+// Whether nothing else is in it but the time.
+inline bool only_version_7(const Uuid& id) {
+  return id.version_7_millis().has_value() && id.half(1) >> kIdBitsB == kVariant;
+}
+inline Uuid id_of_version_7(std::uint64_t millis, std::uint64_t a, std::uint64_t b) {
+  const std::uint64_t halves[] = {millis << 16U | kVersion7 << kIdBitsA | a, kVariant << kIdBitsB | b};
+  Uuid id;
+  for (std::size_t i = 0; i < id.bytes.size(); ++i)
+    id.bytes[i] = static_cast<std::uint8_t>(halves[i / 8] >> (56 - 8 * (i % 8)));
+  return id;
 }
 
 inline Nanos millis_of(Nanos at) { return at / kMilli - (at % kMilli < 0 ? 1 : 0); }

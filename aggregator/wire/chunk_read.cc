@@ -18,18 +18,23 @@
 namespace kleptometrics::aggregator::wire {
 namespace {
 
-bool read(const v1::Column& column, std::size_t count, Numbers& numbers) {
+bool read_format_0(const v1::Column& column, std::size_t count, Numbers& numbers) {
   const auto size = static_cast<std::size_t>(column.values_size());
-  if (size == 0) {
-    numbers.assign(count, 0);
-  } else if (size == 1) {
-    numbers.assign(count, column.values(0) * column.unit());
-  } else if (size != count) {
-    return false;
-  } else {
-    numbers.resize(count);
-    for (std::size_t i = 0; i < count; ++i) numbers[i] = column.values(static_cast<int>(i)) * column.unit();
+  if (size > 1 && size != count) return false;
+  numbers.assign(count, size == 1 ? column.values(0) * column.unit() : 0);
+  for (std::size_t i = 0; size > 1 && i < count; ++i) numbers[i] = column.values(static_cast<int>(i)) * column.unit();
+  return true;
+}
+
+bool read_format_1(const v1::Column& column, std::size_t count, Numbers& numbers) {
+  const auto base = static_cast<std::uint64_t>(column.base());
+  if (column.packed().empty()) {
+    numbers.assign(count, base);
+    return true;
   }
+  if (!unpack(column.packed(), count, numbers)) return false;
+  const std::uint64_t unit = column.unit() == 0 ? 1 : column.unit();
+  for (std::uint64_t& number : numbers) number = base + unit * number;
   return true;
 }
 
@@ -43,6 +48,7 @@ struct ChunkReader::Columns {
   google::protobuf::Arena arena;
   v1::Chunk& chunk = *google::protobuf::Arena::CreateMessage<v1::Chunk>(&arena);
   std::size_t count = 0;
+  bool old = false;  // of format 0
   Numbers slot, committed, job, flags, revision, duration, finished_at, scheduled_at, host, pid, program, version,
       build_id, boot_id, cpu_user, cpu_system, max_rss_bytes, read_bytes, write_bytes;
   std::vector<Nanos> started_at;
@@ -54,13 +60,26 @@ struct ChunkReader::Columns {
   std::vector<Counter> counters;
   std::map<std::size_t, const v1::Run*> rest;
 
-  bool read_all() {
+  // `size`: of the bytes. There are never so many runs and strings to them, whatever is in them.
+  bool read_all(std::size_t size) {
     count = chunk.count();
-    return read_columns() && read_starts() && read_ids() && read_counters() && read_rest();
+    old = chunk.format() == 0;
+    if (chunk.format() > kFormat || count > kPackedBlock * size || chunk.texts_count() > kPackedBlock * size)
+      return false;
+    return read_strings() && read_columns() && read_starts() && read_ids() && read_counters() && read_rest();
   }
+  bool read(const v1::Column& column, std::size_t size, Numbers& numbers) const {
+    return old ? read_format_0(column, size, numbers) : read_format_1(column, size, numbers);
+  }
+  std::int64_t with_sign(std::uint64_t number) const {
+    return old ? unzigzag(number) : static_cast<std::int64_t>(number);
+  }
+  bool read_strings();
   bool read_columns();
   bool read_starts();
   bool read_ids();
+  bool read_whole_ids(bool timed);
+  bool read_version_7();
   bool read_counters();
   bool read_rest();
   const std::string& text(std::uint64_t index) const { return chunk.strings(static_cast<int>(index)); }
@@ -74,6 +93,27 @@ struct ChunkReader::Columns {
     return static_cast<T>(value);
   }
 };
+
+bool ChunkReader::Columns::read_strings() {
+  if (old) return chunk.strings_size() != 0;
+  Numbers begins, ends, sizes;
+  const std::size_t texts = chunk.texts_count();
+  if (chunk.strings_size() != 0 || !read(chunk.texts_begin(), texts, begins) || !read(chunk.texts_end(), texts, ends) ||
+      !read(chunk.texts_size(), texts, sizes)) {
+    return false;
+  }
+  std::string_view between = chunk.texts();
+  const std::string* before = chunk.add_strings();
+  for (std::size_t i = 0; i < texts; ++i) {
+    const bool fits = begins[i] <= kSharedMax && ends[i] <= kSharedMax && begins[i] + ends[i] <= before->size();
+    if (!fits || sizes[i] > between.size()) return false;
+    std::string& text = *chunk.add_strings();
+    text.append(*before, 0, begins[i]).append(between.substr(0, sizes[i])).append(*before, before->size() - ends[i]);
+    between.remove_prefix(sizes[i]);
+    before = &text;
+  }
+  return between.empty();
+}
 
 bool ChunkReader::Columns::read_columns() {
   const std::pair<const v1::Column&, Numbers*> all[] = {
@@ -100,6 +140,7 @@ bool ChunkReader::Columns::read_columns() {
   for (const auto& [column, numbers] : all) {
     if (!read(column, count, *numbers)) return false;
   }
+  if (!old) std::partial_sum(job.begin(), job.end(), job.begin());
   for (const Numbers* texts : {&job, &host, &program, &version, &build_id, &boot_id}) {
     if (!are_texts(*texts)) return false;
   }
@@ -127,6 +168,16 @@ bool ChunkReader::Columns::read_starts() {
 
 bool ChunkReader::Columns::read_ids() {
   const bool timed = chunk.version_7();
+  if (old || !timed ? !read_whole_ids(timed) : !read_version_7()) return false;
+  if (chunk.gone_ids().size() % kIdBytes != 0) return false;
+  for (std::size_t at = 0; at < chunk.gone_ids().size(); at += kIdBytes) {
+    gone.push_back(*Uuid::from_bytes(std::string_view(chunk.gone_ids()).substr(at, kIdBytes)));
+  }
+  return true;
+}
+
+// `timed`: but for their time.
+bool ChunkReader::Columns::read_whole_ids(bool timed) {
   const std::size_t kept = timed ? kIdBytes - kTimeBytes : kIdBytes;
   Numbers millis;
   if (chunk.ids().size() != count * kept || !read(chunk.id_ms(), count, millis)) return false;
@@ -134,14 +185,23 @@ bool ChunkReader::Columns::read_ids() {
   for (std::size_t i = 0; i < count; ++i) {
     std::memcpy(ids[i].bytes.data() + (kIdBytes - kept), chunk.ids().data() + i * kept, kept);
     if (!timed) continue;
-    const auto time = static_cast<std::uint64_t>(millis_of(started_at[i]) + unzigzag(millis[i]));
+    const auto time = static_cast<std::uint64_t>(plus(millis_of(started_at[i]), with_sign(millis[i])));
     for (std::size_t byte = 0; byte < kTimeBytes; ++byte) {
       ids[i].bytes[byte] = static_cast<std::uint8_t>(time >> (8 * (kTimeBytes - 1 - byte)));
     }
   }
-  if (chunk.gone_ids().size() % kIdBytes != 0) return false;
-  for (std::size_t at = 0; at < chunk.gone_ids().size(); at += kIdBytes) {
-    gone.push_back(*Uuid::from_bytes(std::string_view(chunk.gone_ids()).substr(at, kIdBytes)));
+  return true;
+}
+
+bool ChunkReader::Columns::read_version_7() {
+  Numbers millis, a, b;
+  if (!read(chunk.id_ms(), count, millis) || !read(chunk.id_a(), count, a) || !read(chunk.id_b(), count, b))
+    return false;
+  ids.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (a[i] >> kIdBitsA != 0 || b[i] >> kIdBitsB != 0) return false;
+    ids[i] =
+        id_of_version_7(static_cast<std::uint64_t>(plus(millis_of(started_at[i]), with_sign(millis[i]))), a[i], b[i]);
   }
   return true;
 }
@@ -187,7 +247,7 @@ absl::StatusOr<ChunkReader> ChunkReader::open(std::string_view bytes) {
   if (sum != journal::crc32c(0, bytes.data(), bytes.size())) return broken("its checksum is another");
   auto columns = std::make_unique<Columns>();
   if (!columns->chunk.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return broken("it is no message");
-  if (columns->chunk.strings_size() == 0 || !columns->read_all()) return broken("its columns do not fit together");
+  if (!columns->read_all(bytes.size())) return broken("its columns do not fit together");
   return ChunkReader(std::move(columns));
 }
 
@@ -234,8 +294,8 @@ absl::StatusOr<Run> ChunkReader::run(std::size_t at) const {
   run.started_at = in.started_at[at];
   run.duration = in.if_set<Nanos>(at, kDuration, in.duration[at]);
   if ((flags & kFinished) != 0)
-    run.finished_at = plus(plus(run.started_at, run.duration.value_or(0)), unzigzag(in.finished_at[at]));
-  if ((flags & kScheduled) != 0) run.scheduled_at = minus(run.started_at, unzigzag(in.scheduled_at[at]));
+    run.finished_at = plus(plus(run.started_at, run.duration.value_or(0)), in.with_sign(in.finished_at[at]));
+  if ((flags & kScheduled) != 0) run.scheduled_at = minus(run.started_at, in.with_sign(in.scheduled_at[at]));
   run.host = in.text(in.host[at]);
   run.pid = static_cast<std::uint32_t>(in.pid[at]);
   run.program = in.text(in.program[at]);

@@ -1,5 +1,5 @@
-// Runs to columns. A column is made from one number a run: divided by what all of them share, one for all where they
-// are equal, none where they are 0. What few runs have goes as messages beside.
+// Runs to columns. A column is made from one number a run: less the least of them, divided by what all share, and
+// packed; nothing where all are 0. What few runs have goes as messages beside.
 #include <google/protobuf/arena.h>
 
 #include <algorithm>
@@ -22,22 +22,40 @@ constexpr double kWholeEnd = 0x1p53;  // below, every whole double is an exact i
 
 std::int64_t seconds_up(Nanos at) { return at / kNanosPerSecond + (at % kNanosPerSecond > 0 ? 1 : 0); }
 
-v1::Column* write(const Numbers& numbers, google::protobuf::Arena* arena) {
+// What the numbers are made of: multiples of `unit` (0: none, they are equal) above `base`.
+struct Grid {
+  std::int64_t base = 0;
   std::uint64_t unit = 0;
-  bool equal = true;
+};
+
+Grid grid_of(const Numbers& numbers) {
+  Grid grid;
+  if (numbers.empty()) return grid;
+  const auto less = [](std::uint64_t a, std::uint64_t b) {
+    return static_cast<std::int64_t>(a) < static_cast<std::int64_t>(b);
+  };
+  const std::uint64_t least = *std::ranges::min_element(numbers, less);
+  grid.base = static_cast<std::int64_t>(least);
   for (const std::uint64_t number : numbers) {
-    equal = equal && number == numbers.front();
-    if (unit != 1 && (unit == 0 || number % unit != 0)) unit = std::gcd(unit, number);
+    const std::uint64_t above = number - least;
+    if (grid.unit != 1 && (grid.unit == 0 || above % grid.unit != 0)) grid.unit = std::gcd(grid.unit, above);
   }
-  if (unit == 0) return nullptr;
+  return grid;
+}
+
+// Changes the numbers.
+v1::Column* write(Numbers& numbers, google::protobuf::Arena* arena) {
+  const Grid grid = grid_of(numbers);
+  if (grid.unit == 0 && grid.base == 0) return nullptr;
   auto* column = google::protobuf::Arena::CreateMessage<v1::Column>(arena);
-  column->set_unit(unit);
-  if (equal) {
-    column->add_values(numbers.front() / unit);
-    return column;
+  column->set_base(grid.base);
+  if (grid.unit == 0) return column;
+  for (std::uint64_t& number : numbers) number -= static_cast<std::uint64_t>(grid.base);
+  if (grid.unit != 1) {
+    column->set_unit(grid.unit);
+    for (std::uint64_t& number : numbers) number /= grid.unit;
   }
-  column->mutable_values()->Reserve(static_cast<int>(numbers.size()));
-  for (const std::uint64_t number : numbers) column->mutable_values()->AddAlreadyReserved(number / unit);
+  pack(numbers, *column->mutable_packed());
   return column;
 }
 
@@ -63,11 +81,10 @@ std::uint64_t flags_of(const Chunked& chunked) {
 class ChunkWriter {
  public:
   explicit ChunkWriter(const std::vector<Chunked>& runs)
-      : runs_(runs),
-        chunk_(*google::protobuf::Arena::CreateMessage<v1::Chunk>(&arena_)),
-        strings_(*chunk_.mutable_strings()) {}
+      : runs_(runs), chunk_(*google::protobuf::Arena::CreateMessage<v1::Chunk>(&arena_)), strings_(texts_) {}
 
   std::string write_all(const std::vector<Uuid>& gone) {
+    chunk_.set_format(kFormat);
     chunk_.set_count(static_cast<std::uint32_t>(runs_.size()));
     write_slots();
     write_texts();
@@ -77,6 +94,7 @@ class ChunkWriter {
     write_numbers();
     write_counters();
     write_rest();
+    write_strings();
     for (const Uuid& id : gone) chunk_.mutable_gone_ids()->append(id.view());
     return sealed();
   }
@@ -114,8 +132,19 @@ class ChunkWriter {
            [&](const Chunked& each) { return std::uint64_t{each.slot - std::exchange(before, each.slot)}; });
   }
 
+  void write_jobs() {
+    const std::string* job = nullptr;
+    std::uint64_t index = 0;
+    run_column(&v1::Chunk::unsafe_arena_set_allocated_job, [&](const Run& run) {
+      if (job != nullptr && *job == run.job) return std::uint64_t{0};
+      job = &run.job;
+      const std::uint64_t before = std::exchange(index, strings_.index(run.job));
+      return index - before;
+    });
+  }
+
   void write_texts() {
-    text_column(&v1::Chunk::unsafe_arena_set_allocated_job, &Run::job);
+    write_jobs();
     text_column(&v1::Chunk::unsafe_arena_set_allocated_host, &Run::host);
     text_column(&v1::Chunk::unsafe_arena_set_allocated_program, &Run::program);
     text_column(&v1::Chunk::unsafe_arena_set_allocated_version, &Run::version);
@@ -124,14 +153,16 @@ class ChunkWriter {
   }
 
   void write_ids() {
-    const bool timed =
-        std::ranges::all_of(runs_, [](const Chunked& each) { return each.run->id.version_7_millis().has_value(); });
-    chunk_.set_version_7(timed);
-    for (const Chunked& each : runs_) chunk_.mutable_ids()->append(each.run->id.view().substr(timed ? kTimeBytes : 0));
-    if (!timed) return;
+    if (!std::ranges::all_of(runs_, [](const Chunked& each) { return only_version_7(each.run->id); })) {
+      for (const Chunked& each : runs_) chunk_.mutable_ids()->append(each.run->id.view());
+      return;
+    }
+    chunk_.set_version_7(true);
     run_column(&v1::Chunk::unsafe_arena_set_allocated_id_ms, [](const Run& run) {
-      return zigzag(static_cast<std::int64_t>(*run.id.version_7_millis()) - millis_of(run.started_at));
+      return static_cast<std::int64_t>(*run.id.version_7_millis()) - millis_of(run.started_at);
     });
+    run_column(&v1::Chunk::unsafe_arena_set_allocated_id_a, [](const Run& run) { return id_a_of(run.id); });
+    run_column(&v1::Chunk::unsafe_arena_set_allocated_id_b, [](const Run& run) { return id_b_of(run.id); });
   }
 
   void write_times() {
@@ -148,11 +179,10 @@ class ChunkWriter {
     run_column(&v1::Chunk::unsafe_arena_set_allocated_duration,
                [](const Run& run) { return run.duration.value_or(0); });
     run_column(&v1::Chunk::unsafe_arena_set_allocated_finished_at, [](const Run& run) {
-      if (!run.finished_at) return std::uint64_t{0};
-      return zigzag(minus(*run.finished_at, plus(run.started_at, run.duration.value_or(0))));
+      return run.finished_at ? minus(*run.finished_at, plus(run.started_at, run.duration.value_or(0))) : 0;
     });
     run_column(&v1::Chunk::unsafe_arena_set_allocated_scheduled_at,
-               [](const Run& run) { return run.scheduled_at ? zigzag(minus(run.started_at, *run.scheduled_at)) : 0; });
+               [](const Run& run) { return run.scheduled_at ? minus(run.started_at, *run.scheduled_at) : 0; });
   }
 
   void write_commits() {
@@ -183,24 +213,24 @@ class ChunkWriter {
         present[i] = 1;
       }
     }
-    for (const auto& [name, present] : names) write_counter(name, present);
+    for (auto& [name, present] : names) write_counter(name, present);
   }
 
-  void write_counter(std::string_view name, const Numbers& present) {
+  void write_counter(std::string_view name, Numbers& present) {
     v1::CounterColumn& out = *chunk_.add_counters();
     out.set_name(strings_.index(name));
-    out.unsafe_arena_set_allocated_present(write(present, &arena_));
     std::vector<double> values;
     for (std::size_t i = 0; i < runs_.size(); ++i) {
       if (present[i] != 0) values.push_back(runs_[i].run->counters.find(name)->second + 0.0);
     }
+    out.unsafe_arena_set_allocated_present(write(present, &arena_));
     const bool whole = std::ranges::all_of(
         values, [](double value) { return value >= 0 && value < kWholeEnd && std::floor(value) == value; });
     if (!whole) {
       out.mutable_values()->Add(values.begin(), values.end());
       return;
     }
-    const Numbers numbers(values.begin(), values.end());
+    Numbers numbers(values.begin(), values.end());
     if (v1::Column* made = write(numbers, &arena_)) out.unsafe_arena_set_allocated_whole(made);
   }
 
@@ -218,6 +248,22 @@ class ChunkWriter {
     if (v1::Column* made = write(at, &arena_)) chunk_.unsafe_arena_set_allocated_rest_at(made);
   }
 
+  // Last: the columns of runs and their messages bring the strings.
+  void write_strings() {
+    Numbers begins, ends, sizes;
+    for (int i = 1; i < texts_.size(); ++i) {
+      const Shared shared = shared_by(texts_[i - 1], texts_[i], kSharedMax);
+      begins.push_back(shared.begin);
+      ends.push_back(shared.end);
+      sizes.push_back(texts_[i].size() - shared.begin - shared.end);
+      chunk_.mutable_texts()->append(texts_[i], shared.begin, sizes.back());
+    }
+    chunk_.set_texts_count(static_cast<std::uint32_t>(sizes.size()));
+    if (v1::Column* made = write(begins, &arena_)) chunk_.unsafe_arena_set_allocated_texts_begin(made);
+    if (v1::Column* made = write(ends, &arena_)) chunk_.unsafe_arena_set_allocated_texts_end(made);
+    if (v1::Column* made = write(sizes, &arena_)) chunk_.unsafe_arena_set_allocated_texts_size(made);
+  }
+
   std::string sealed() {
     std::string bytes(kChecksumBytes, '\0');
     chunk_.AppendToString(&bytes);
@@ -229,6 +275,7 @@ class ChunkWriter {
   const std::vector<Chunked>& runs_;
   google::protobuf::Arena arena_;
   v1::Chunk& chunk_;
+  Interner::Strings texts_;
   Interner strings_;
   Numbers numbers_;
 };

@@ -2,9 +2,6 @@
 #include "aggregator/wire/rollups.h"
 
 #include <algorithm>
-#include <cctype>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <string_view>
@@ -12,6 +9,7 @@
 
 #include "kleptometrics/v1/store.pb.h"
 #include "tests/aggregator/stats/random_runs.h"
+#include "tests/aggregator/wire/golden.h"
 #include "tests/aggregator/wire/sample_rollups.h"
 #include "tests/fakes/runs.h"
 #include "tests/support/catch.h"
@@ -27,24 +25,6 @@ using stats::Rollup;
 
 constexpr const char* kAllSeries[] = {
     "duration", "start_delay", "cpu", "max_rss_bytes", "counter:records", "seconds_per:records", "step:load/parse"};
-
-std::string hex_of(std::string_view bytes) {
-  std::string hex;
-  for (const char byte : bytes) {
-    const unsigned value = static_cast<unsigned char>(byte);
-    hex += "0123456789abcdef"[value >> 4U];
-    hex += "0123456789abcdef"[value & 15U];
-  }
-  return hex;
-}
-
-std::string golden(const std::string& name) {
-  std::ifstream in(KLEPTO_GOLDEN "/" + name + ".hex");
-  REQUIRE(in.good());
-  std::string hex{std::istreambuf_iterator<char>(in), {}};
-  hex.erase(std::remove_if(hex.begin(), hex.end(), [](unsigned char c) { return std::isspace(c) != 0; }), hex.end());
-  return hex;
-}
 
 void require_round_trip(const Rollup& rollup) {
   const std::string bytes = encode_rollup(rollup);

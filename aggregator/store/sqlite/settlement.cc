@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "aggregator/store/sqlite/keys.h"
+#include "aggregator/store/sqlite/page_fit.h"
 #include "aggregator/store/sqlite/rollup_sums.h"
 
 namespace kleptometrics::aggregator::sqlite {
@@ -76,13 +77,19 @@ NewChunk chunk_of(const std::vector<Ended>& all, std::size_t first, std::size_t 
   return chunk;
 }
 
-std::vector<NewId> ids_of(const std::vector<Ended>& all) {
-  std::vector<NewId> ids;
-  ids.reserve(all.size());
-  for (std::size_t i = 0; i < all.size(); ++i)
-    ids.push_back({key_of(all[i].recent->run.id), static_cast<std::int64_t>(i)});
-  std::ranges::sort(ids, {}, [](const NewId& id) { return std::pair(id.key, id.slot); });
-  return ids;
+// Chunks of as many runs as fit well by the size of the one before, and where each id lies in them.
+void cut(const std::vector<Ended>& all, Settlement& settlement) {
+  settlement.ids.reserve(all.size());
+  std::size_t size = kSlotsMax;
+  for (std::size_t first = 0, end = 0; first < all.size(); first = end) {
+    end = std::min(first + size, all.size());
+    const std::int64_t slots = Place::in_chunk(static_cast<std::int64_t>(settlement.chunks.size()), 0).number;
+    for (std::size_t i = first; i < end; ++i)
+      settlement.ids.push_back({key_of(all[i].recent->run.id), slots + static_cast<std::int64_t>(i - first)});
+    settlement.chunks.push_back(chunk_of(all, first, end));
+    size = runs_that_fit(static_cast<double>(settlement.chunks.back().bytes.size()) / static_cast<double>(end - first));
+  }
+  std::ranges::sort(settlement.ids, {}, [](const NewId& id) { return std::pair(id.key, id.slot); });
 }
 
 }  // namespace
@@ -91,9 +98,7 @@ absl::StatusOr<Settlement> work_out(const std::vector<JobOfTail>& jobs, Connecti
   Settlement settlement;
   const std::vector<Ended> ended = sort_out(jobs, settlement);
   if (absl::Status status = add_up(ended, reader, settlement); !status.ok()) return status;
-  for (std::size_t first = 0; first < ended.size(); first += kSlotsMax)
-    settlement.chunks.push_back(chunk_of(ended, first, std::min<std::size_t>(first + kSlotsMax, ended.size())));
-  settlement.ids = ids_of(ended);
+  cut(ended, settlement);
   return settlement;
 }
 

@@ -29,7 +29,7 @@ struct Damaged {
     for (std::uint32_t i = 0; i < kRuns; ++i) {
       Run run = started("job", i, kStart + seconds(i));
       if (terminal(state)) run = finished(run, seconds(1), state);
-      run.host = i == 77 ? "hit-me" : "host";
+      run.host = i == 77 ? "smash-me" : "host";
       batch.push_back(run);
       if (batch.size() == kBatch) REQUIRE(store->commit(std::exchange(batch, {}), 0).ok());
     }
@@ -42,7 +42,7 @@ struct Damaged {
     REQUIRE(sqlite3_close(db) == SQLITE_OK);
   }
 
-  // The head of the page on which the text stands.
+  // The head of the page on which the text stands. (A chunk does not repeat what a text shares with the one before.)
   void smash_page_of(const std::string& text) const {
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     const std::string bytes{std::istreambuf_iterator<char>(file), {}};
@@ -100,7 +100,7 @@ TEST_CASE("a row of the log that is damaged costs the runs of its commit alone")
 
 TEST_CASE("a page that is damaged costs the runs on it, in every kind of list") {
   const Damaged file(State::kSucceeded, kBatch);
-  file.smash_page_of("hit-me");
+  file.smash_page_of("smash-me");
   const auto store = must(open_store("sqlite:" + file.path));
   REQUIRE(absl::IsUnknown(store->run(id_of(77)).status()));
   const std::vector<Run> all = listed(*store);

@@ -89,12 +89,12 @@ TEST_CASE("a build that knows format 0 alone sees a chunk without strings, and s
   REQUIRE(message.format() == 1);
 }
 
-// The bytes of a message that is no chunk, sealed as if it were.
-std::string sealed(const v1::Chunk& message) {
-  const std::string bytes = message.SerializeAsString();
+// Sealed as if they were those of a chunk.
+std::string with_checksum(const std::string& bytes) {
   const std::uint32_t sum = journal::crc32c(0, bytes.data(), bytes.size());
   return std::string(reinterpret_cast<const char*>(&sum), sizeof sum) + bytes;
 }
+std::string sealed(const v1::Chunk& message) { return with_checksum(message.SerializeAsString()); }
 
 TEST_CASE("what does not fit together is an error, even with the checksum right") {
   v1::Chunk whole;
@@ -120,6 +120,20 @@ TEST_CASE("what does not fit together is an error, even with the checksum right"
   CHECK(lost([](v1::Chunk& chunk) { chunk.mutable_id_a()->set_base(1 << 12); }));
   CHECK(lost([](v1::Chunk& chunk) { chunk.mutable_id_b()->set_base(std::int64_t{1} << 62); }));
   CHECK(lost([](v1::Chunk& chunk) { chunk.mutable_duration()->mutable_packed()->pop_back(); }));
+}
+
+TEST_CASE("bits that are flipped under a checksum that is right are an error or runs") {
+  for (const fakes::SampleChunk& sample : fakes::sample_chunks()) {
+    const std::string bytes = encode_chunk(sample.chunked(), sample.gone);
+    for (std::size_t bit = 32; bit < 8 * bytes.size(); ++bit) {
+      INFO(sample.name << " " << bit);
+      std::string flipped = bytes;
+      flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ static_cast<char>(1U << (bit % 8)));
+      const auto reader = ChunkReader::open(with_checksum(flipped.substr(4)));
+      if (!reader.ok()) continue;
+      for (std::size_t at = 0; at < reader->size(); ++at) (void)reader->run(at);
+    }
+  }
 }
 
 TEST_CASE("a chunk keeps strings that begin and end alike, and long ones") {

@@ -78,7 +78,7 @@ TEST_CASE("chunks are written as they were when their files were made, and read 
 TEST_CASE("chunks of format 0 are read") {
   for (const fakes::SampleChunk& sample : fakes::sample_chunks()) {
     INFO(sample.name);
-    require_sample(bytes_of_hex(golden(sample.name + "_v1")), sample);
+    require_sample(bytes_of_hex(golden(sample.name + "_format_0")), sample);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregator/base/absl_view.h"
+#include "aggregator/model/utf8.h"
 #include "aggregator/wire/chunk.h"
 #include "aggregator/wire/chunk_columns.h"
 #include "aggregator/wire/run_decoder.h"
@@ -109,6 +110,7 @@ bool ChunkReader::Columns::read_strings() {
     if (!fits || sizes[i] > between.size()) return false;
     std::string& text = *chunk.add_strings();
     text.append(*before, 0, begins[i]).append(between.substr(0, sizes[i])).append(*before, before->size() - ends[i]);
+    if (!valid_utf8(text)) return false;
     between.remove_prefix(sizes[i]);
     before = &text;
   }

@@ -78,7 +78,7 @@ TEST_CASE("chunks are written as they were when their files were made, and read 
 TEST_CASE("chunks of format 0 are read") {
   for (const fakes::SampleChunk& sample : fakes::sample_chunks()) {
     INFO(sample.name);
-    require_sample(bytes_of_hex(golden(sample.name + "_v1")), sample);
+    require_sample(bytes_of_hex(golden(sample.name + "_format_0")), sample);
   }
 }
 
@@ -113,6 +113,7 @@ TEST_CASE("what does not fit together is an error, even with the checksum right"
   CHECK(lost([](v1::Chunk& chunk) { chunk.set_texts_count(~0U); }));
   CHECK(lost([](v1::Chunk& chunk) { chunk.mutable_texts()->pop_back(); }));
   CHECK(lost([](v1::Chunk& chunk) { chunk.mutable_texts()->push_back('a'); }));
+  CHECK(lost([](v1::Chunk& chunk) { chunk.mutable_texts()->back() = '\xff'; }));
   CHECK(lost([](v1::Chunk& chunk) { chunk.mutable_texts_begin()->set_base(1); }));  // the first string is empty
   CHECK(lost([](v1::Chunk& chunk) { chunk.mutable_texts_end()->set_base(-1); }));
   CHECK(lost([](v1::Chunk& chunk) { chunk.add_strings("a"); }));

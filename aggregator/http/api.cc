@@ -35,7 +35,8 @@ Response in_form(const Request& request, Response response) {
 
 }  // namespace
 
-Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& clock) {
+Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& clock, ServiceCounters others)
+    : series_(store), others_(std::move(others)) {
   router_.add("POST", "/api/v1/runs", plain([&](const Request& r) { return push_runs(r, committer); }));
   router_.add("GET", "/api/v1/runs", [&](const Request& r) { return list_runs(r, query, clock); });
   router_.add("GET", "/api/v1/runs/{id}", plain([&](const Request& r) { return get_run(r, query); }));
@@ -57,6 +58,8 @@ Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& c
   router_.add("POST", "/api/v1/alerts/{id}/acknowledge",
               plain([&](const Request& r) { return acknowledge_alert(r, committer); }));
   router_.add("GET", "/api/v1/openapi.json", plain([](const Request&) { return get_openapi(); }));
+  router_.add("GET", "/metrics",
+              plain([&](const Request&) { return get_metrics(series_, committer, store, clock, others_); }));
   router_.add("GET", "/-/healthy", plain([&](const Request&) { return healthy(committer); }));
   router_.add("GET", "/-/ready", plain([&](const Request&) { return ready(committer, store); }));
 }

@@ -4,9 +4,11 @@
 
 #include <vector>
 
+#include "aggregator/http/exposition.h"
 #include "aggregator/http/message.h"
 #include "aggregator/http/router.h"
 #include "aggregator/ingest/committer.h"
+#include "aggregator/query/job_series.h"
 #include "aggregator/query/query.h"
 #include "aggregator/store/store.h"
 #include "lib/base/clock.h"
@@ -15,7 +17,10 @@ namespace kleptometrics::aggregator::http {
 
 class Api {
  public:
-  Api(Committer& committer, query::Query& query, Store& store, const Clock& clock);
+  // `others`: what GET /metrics tells of the service beside what is known here.
+  Api(Committer& committer, query::Query& query, Store& store, const Clock& clock, ServiceCounters others = {});
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
 
   // Any thread. Never throws: an exception is logged and answered with 500. Of an answer to HEAD the server
   // sends the head alone.
@@ -24,6 +29,8 @@ class Api {
   const std::vector<Route>& routes() const { return router_.routes(); }
 
  private:
+  query::SeriesReader series_;
+  const ServiceCounters others_;
   Router router_;
 };
 

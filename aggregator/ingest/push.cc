@@ -42,6 +42,7 @@ absl::StatusOr<BatchResult> submit_batch(Committer& committer, std::vector<Item>
       indexes.push_back(i);
     }
   }
+  committer.note_rejected(result.rejected.size());
   if (commands.empty()) return result;
   auto outcomes = committer.submit(std::move(commands));
   if (!outcomes.ok()) return outcomes.status();

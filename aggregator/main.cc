@@ -213,6 +213,18 @@ absl::Status verify(Store& store, const std::string& url) {
   return absl::OkStatus();
 }
 
+// What the guard counts, as GET /metrics tells it.
+std::vector<http::ServiceCounter> counters_of(const http::guard::GuardCounts& counts) {
+  return {{"http_connections_total", "Connections accepted, since the start.", counts.connections},
+          {"http_requests_total", "Requests handed to a handler, since the start.", counts.requests},
+          {"http_refused_total", "Requests refused unread, as their sender is at fault.", counts.refused},
+          {"http_overloaded_total", "Requests and connections turned away for want of room.", counts.overloaded},
+          {"http_timed_out_total", "Requests and answers that took too long.", counts.timed_out},
+          {"http_evicted_total", "Idle connections closed early to make room.", counts.evicted},
+          {"http_accept_failures_total", "Connections not accepted for want of descriptors or memory.",
+           counts.accept_failures}};
+}
+
 absl::Status run(Settings settings) {
   const sigset_t signals = block_signals();
   allow_descriptors();
@@ -235,12 +247,14 @@ absl::Status run(Settings settings) {
   JobWatcher job_watcher(**store, **committer, clock, {});
   if (absl::Status status = job_watcher.load(); !status.ok()) return status;
   (*committer)->tell(job_watcher);
-  const http::Api api(**committer, query, **store, clock, [&](const auto& commands, const http::Peer& peer) {
-    watcher.heard(commands, {peer.pid, peer.open_pidfd});
-  });
+  const http::guard::Server* front = nullptr;
+  const http::Api api(
+      **committer, query, **store, clock, [&front] { return counters_of(front->counts()); },
+      [&](const auto& commands, const http::Peer& peer) { watcher.heard(commands, {peer.pid, peer.open_pidfd}); });
   auto server = http::guard::Server::create({settings.listen, settings.socket, settings.socket_mode, {}},
                                             [&api](const http::Request& request) { return api.handle(request); });
   if (!server.ok()) return server.status();
+  front = server->get();
 
   (*committer)->start();
   // Adopts what the spool has before anything is judged, or served.

@@ -35,7 +35,9 @@ Response in_form(const Request& request, Response response) {
 
 }  // namespace
 
-Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& clock, Heard heard) {
+Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& clock, ServiceCounters others,
+         Heard heard)
+    : series_(store), others_(std::move(others)) {
   router_.add("POST", "/api/v1/runs", plain([&committer, heard = std::move(heard)](const Request& r) {
                 return push_runs(r, committer, heard);
               }));
@@ -59,6 +61,8 @@ Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& c
   router_.add("POST", "/api/v1/alerts/{id}/acknowledge",
               plain([&](const Request& r) { return acknowledge_alert(r, committer); }));
   router_.add("GET", "/api/v1/openapi.json", plain([](const Request&) { return get_openapi(); }));
+  router_.add("GET", "/metrics",
+              plain([&](const Request&) { return get_metrics(series_, committer, store, clock, others_); }));
   router_.add("GET", "/-/healthy", plain([&](const Request&) { return healthy(committer); }));
   router_.add("GET", "/-/ready", plain([&](const Request&) { return ready(committer, store); }));
 }

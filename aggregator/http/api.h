@@ -4,10 +4,12 @@
 
 #include <vector>
 
+#include "aggregator/http/exposition.h"
 #include "aggregator/http/handlers/handlers.h"
 #include "aggregator/http/message.h"
 #include "aggregator/http/router.h"
 #include "aggregator/ingest/committer.h"
+#include "aggregator/query/job_series.h"
 #include "aggregator/query/query.h"
 #include "aggregator/store/store.h"
 #include "lib/base/clock.h"
@@ -16,8 +18,12 @@ namespace kleptometrics::aggregator::http {
 
 class Api {
  public:
-  // `heard` is told what the client library pushes, and who pushes it, before that is committed; by several threads.
-  Api(Committer& committer, query::Query& query, Store& store, const Clock& clock, Heard heard = nullptr);
+  // `others`: what GET /metrics tells of the service beside what is known here. `heard` is told what the client library
+  // pushes, and who pushes it, before that is committed; by several threads.
+  Api(Committer& committer, query::Query& query, Store& store, const Clock& clock, ServiceCounters others = {},
+      Heard heard = nullptr);
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
 
   // Any thread. Never throws: an exception is logged and answered with 500. Of an answer to HEAD the server
   // sends the head alone.
@@ -26,6 +32,8 @@ class Api {
   const std::vector<Route>& routes() const { return router_.routes(); }
 
  private:
+  query::SeriesReader series_;
+  const ServiceCounters others_;
   Router router_;
 };
 

@@ -433,12 +433,21 @@ absl::StatusOr<std::vector<Outcome>> Committer::submit(std::vector<Command> comm
   if (commands.empty()) return waiting.outcomes;
   waiting.work = std::move(commands);
   waiting.outcomes.resize(waiting.work.size());
+  if (auto status = wait_for(waiting); !status.ok()) {
+    counts_.note_unavailable(waiting.outcomes.size());
+    return status;
+  }
+  for (const Outcome& outcome : waiting.outcomes) counts_.note(outcome);
+  return std::move(waiting.outcomes);
+}
+
+// Queues it, and waits until it is done.
+absl::Status Committer::wait_for(Waiting& waiting) {
   const Lock lock(mutex_);
   if (auto status = enqueue(waiting); !status.ok()) return status;
   work_.notify_one();
   while (!waiting.released) waiting.changed.wait(mutex_);
-  if (!waiting.status.ok()) return waiting.status;
-  return std::move(waiting.outcomes);
+  return waiting.status;
 }
 
 absl::Status Committer::fatal_error() const {

@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "aggregator/ingest/command.h"
+#include "aggregator/ingest/counts.h"
 #include "aggregator/ingest/witness.h"
 #include "aggregator/store/store.h"
 #include "lib/base/clock.h"
@@ -62,6 +63,10 @@ class Committer {
   // Set after an error of the store that must not be retried (DataLoss, Internal): nothing is committed any
   // more, every submission gets this error, and the process should end. Any thread.
   absl::Status fatal_error() const;
+  // What became of all submissions. Any thread.
+  IngestCounts counts() const { return counts_.read(); }
+  // Commands that were none, and so never submitted. Any thread.
+  void note_rejected(std::uint64_t commands) { counts_.note_rejected(commands); }
   // Commands that wait for their group. Any thread.
   std::size_t queued_runs() const;
 
@@ -71,6 +76,7 @@ class Committer {
   Committer(Store& store, const Clock& clock, Options options);
   void loop();
   bool wait_for_work();
+  absl::Status wait_for(Waiting& waiting);
   absl::Status enqueue(Waiting& waiting) KLEPTO_REQUIRES(mutex_);
   std::vector<Waiting*> take_group();
   void release(const std::vector<Waiting*>& group, const absl::Status& status);
@@ -82,6 +88,8 @@ class Committer {
   Store& store_;
   const Clock& clock_;
   const Options options_;
+
+  AtomicIngestCounts counts_;
 
   mutable Mutex mutex_;
   Condition work_;  // signalled when something is queued, or stopping

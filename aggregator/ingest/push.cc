@@ -47,6 +47,7 @@ struct Batch {
 
 absl::StatusOr<BatchResult> submit(Committer& committer, Batch batch) {
   BatchResult& result = batch.result;
+  committer.note_rejected(result.rejected.size());
   if (batch.commands.empty()) return std::move(result);
   auto outcomes = committer.submit(std::move(batch.commands));
   if (!outcomes.ok()) return outcomes.status();

@@ -7,9 +7,11 @@
 #include <functional>
 #include <vector>
 
+#include "aggregator/http/exposition.h"
 #include "aggregator/http/message.h"
 #include "aggregator/ingest/committer.h"
 #include "aggregator/ingest/push.h"
+#include "aggregator/query/job_series.h"
 #include "aggregator/query/query.h"
 #include "aggregator/store/store.h"
 #include "lib/base/clock.h"
@@ -74,6 +76,11 @@ Response list_alerts(const Request& request, query::Query& query, const Clock& c
 
 // POST /api/v1/alerts/{id}/acknowledge: the alert as it then stands. Once it is, a repetition changes nothing.
 Response acknowledge_alert(const Request& request, Committer& committer);
+
+// GET /metrics: all jobs that are not forgotten (query/job_series.h), and the service itself, as Prometheus scrapes
+// them. `others` may be empty.
+Response get_metrics(query::SeriesReader& series, const Committer& committer, Store& store, const Clock& clock,
+                     const ServiceCounters& others);
 
 // GET /api/v1/openapi.json.
 Response get_openapi();

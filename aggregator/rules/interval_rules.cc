@@ -11,7 +11,7 @@ bool before(const Start& a, const Start& b) { return std::tie(a.at, a.run_id) < 
 // When the start at the index was due.
 std::optional<Nanos> due_of(const Pass& pass, std::size_t index) {
   const auto& starts = pass.state.starts;
-  return pass.calendar.due_after(index == 0 ? pass.state.since : starts[index - 1].at, pass.state.since);
+  return pass.calendar.due_after(index == 0 ? pass.state.since : starts[index - 1].at, pass.state);
 }
 
 bool is_late(const Pass& pass, std::optional<Nanos> due, Nanos start) {
@@ -89,7 +89,7 @@ void forget_intervals(Pass& pass, const std::string& clause) {
 
 std::optional<Nanos> next_of_intervals(const JobWatchState& state, const Calendar& calendar) {
   if (state.overdue) return std::nullopt;
-  const auto due = calendar.due_after(state.starts.empty() ? state.since : state.starts.back().at, state.since);
+  const auto due = calendar.due_after(state.starts.empty() ? state.since : state.starts.back().at, state);
   if (!due) return std::nullopt;
   return later(calendar.deadline(*due), 1);
 }

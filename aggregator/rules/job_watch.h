@@ -85,6 +85,9 @@ class JobWatch {
   const JobWatchState& state() const { return state_; }
 
  private:
+  // Occurrences are expected from here on; a pause there was is over, or is another's.
+  void start_anew(Nanos since);
+
   std::string job_;
   Calendar calendar_;
   std::optional<Limits> limits_;

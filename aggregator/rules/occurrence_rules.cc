@@ -71,7 +71,8 @@ enum class Judgement { kOnTime, kExcused, kLate, kMissed };
 
 // Of a slot, as far as its start is known.
 Judgement judge(const Pass& pass, const Slot& slot) {
-  const bool expected = slot.announced || slot.at >= pass.state.since;
+  const bool fresh = slot.at >= pass.state.since;
+  const bool expected = fresh || (slot.announced && slot.told != Slot::Told::kMissed);
   const bool in_time = slot.start && *slot.start <= pass.calendar.deadline(slot.at);
   if (in_time) return Judgement::kOnTime;
   if (!expected || pass.quiet(slot.at)) return Judgement::kExcused;
@@ -193,13 +194,13 @@ bool is_over(Pass& pass, Nanos at) {
   return slot != nullptr && slot->start && *slot->start <= pass.calendar.deadline(at);
 }
 
-// Deadlines and starts, each at its time; at the same time the deadline comes first.
+// Deadlines and starts, each at its time; at the same time the start comes first, as it is still in time.
 void walk(Pass& pass, const std::vector<NewStart>& starts, std::optional<Nanos> newest_before) {
   auto due = next_to_judge(pass.state, pass.calendar);
   std::size_t i = 0;
   while (true) {
     const bool over = due && is_over(pass, *due);
-    if (over && (i == starts.size() || pass.calendar.deadline(*due) <= starts[i].run.started_at)) {
+    if (over && (i == starts.size() || pass.calendar.deadline(*due) < starts[i].run.started_at)) {
       judge_deadline(pass, *due);
       pass.state.judged = *due;
       due = next_to_judge(pass.state, pass.calendar);

@@ -101,7 +101,7 @@ void close_by_known(Pass& pass, const Slot& late, Nanos newest) {
 void tell_late(Pass& pass, Slot& slot, const RunFacts& run, std::optional<Nanos> newest_before) {
   slot.told = Slot::Told::kLate;
   slot.open = false;
-  pass.out.delays.push_back(late_start(pass, slot.at, *slot.start, slot.run_id));
+  pass.out.put(late_start(pass, slot.at, *slot.start, slot.run_id));
   open_late(pass, run, slot.at);
   if (newest_before && run.started_at < *newest_before) close_by_known(pass, slot, *newest_before);
 }
@@ -116,7 +116,7 @@ void tell_missed(Pass& pass, Slot& slot) {
   const auto end = pass.calendar.missed_end(slot.at);
   slot.told = Slot::Told::kMissed;
   slot.open = !end || *end > pass.now;
-  pass.out.delays.push_back(missed(pass, slot, slot.open ? std::nullopt : end));
+  pass.out.put(missed(pass, slot, slot.open ? std::nullopt : end));
 }
 
 // The occurrence's deadline has passed.
@@ -174,7 +174,7 @@ void close_passed(Pass& pass) {
     const auto end = pass.calendar.missed_end(slot->at);
     if (!end || *end > pass.now) continue;
     slot->open = false;
-    pass.out.delays.push_back(missed(pass, *slot, end));
+    pass.out.put(missed(pass, *slot, end));
   }
 }
 
@@ -239,7 +239,7 @@ void forget_occurrences(Pass& pass, const std::string& clause) {
   for (Slot& slot : pass.state.slots) {
     if (!slot.open) continue;
     slot.open = false;
-    pass.out.delays.push_back(missed(pass, slot, std::max(pass.now, pass.calendar.deadline(slot.at))));
+    pass.out.put(missed(pass, slot, std::max(pass.now, pass.calendar.deadline(slot.at))));
   }
   pass.close(AlertKind::kMissed, pass.now, clause);
   pass.close(AlertKind::kLateStart, pass.now, clause);

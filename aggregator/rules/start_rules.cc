@@ -43,7 +43,7 @@ void close_late_by_start(Pass& pass, Nanos start) {
 }
 
 void withdraw_start_delay(Pass& pass, Nanos scheduled_at, Nanos start) {
-  pass.out.withdrawn.push_back(start_delay_id(pass.job, scheduled_at));
+  pass.out.withdraw(start_delay_id(pass.job, scheduled_at));
   const std::string clause = "it is known now that a run started in time, at " + instant_text(start);
   pass.close(alert_id(pass.job, AlertKind::kMissed, scheduled_at), pass.now, clause);
   pass.close(alert_id(pass.job, AlertKind::kLateStart, scheduled_at), pass.now, clause);

@@ -87,11 +87,6 @@ std::string summary_of(const BacktestResult& result) {
   return text;
 }
 
-void leave_out_withdrawn(Findings& found) {
-  const std::set<Uuid> withdrawn(found.withdrawn.begin(), found.withdrawn.end());
-  std::erase_if(found.delays, [&withdrawn](const Delay& delay) { return withdrawn.count(delay.id) != 0; });
-}
-
 }  // namespace
 
 BacktestResult backtest(const std::string& job, JobSpec spec, const std::vector<RunFacts>& runs, Nanos since,
@@ -103,7 +98,6 @@ BacktestResult backtest(const std::string& job, JobSpec spec, const std::vector<
   JobWatch watch(job, std::move(spec), since);
   watch.expect(limits);
   Findings found = play(watch, events_of(inside, until), until);
-  leave_out_withdrawn(found);
   BacktestResult result;
   result.runs = inside.size();
   result.delays = last_of_each(std::move(found.delays));

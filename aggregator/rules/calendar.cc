@@ -62,10 +62,10 @@ std::optional<Nanos> Calendar::missed_end(Nanos at) const {
   return std::max(*after, deadline(at));
 }
 
-std::optional<Nanos> Calendar::due_after(Nanos last, Nanos since) const {
-  Nanos due = later(std::max(last, since), spec_.interval);
+std::optional<Nanos> Calendar::due_after(Nanos last, const JobWatchState& state) const {
+  Nanos due = later(std::max(last, state.since), spec_.interval);
   for (int i = 0; i < kWindowsMax && due < kNanosEnd; ++i) {
-    const auto end = quiet_end(due, since);
+    const auto end = quiet_end(due, state);
     if (!end) return due;
     const Nanos left = *end - due;  // above 0
     const Nanos steps = (left - 1) / spec_.interval + 1;
@@ -74,11 +74,14 @@ std::optional<Nanos> Calendar::due_after(Nanos last, Nanos since) const {
   return std::nullopt;
 }
 
-std::optional<Nanos> Calendar::quiet_end(Nanos at, Nanos since) const {
+std::optional<Nanos> Calendar::quiet_end(Nanos at, const JobWatchState& state) const {
   std::optional<Nanos> end;
+  const auto consider = [at, &end](Nanos since, Nanos until) {
+    if (since <= at && at < until) end = std::max(end.value_or(until), until);
+  };
   if (!spec_.maintenance.empty() && schedule_) end = schedule_->maintenance_end(at);
-  const bool paused = spec_.paused_until && since <= at && at < *spec_.paused_until;
-  if (paused) end = std::max(end.value_or(*spec_.paused_until), *spec_.paused_until);
+  if (spec_.paused_until) consider(state.since, *spec_.paused_until);
+  if (state.last_pause) consider(state.last_pause->since, state.last_pause->until);
   return end;
 }
 

@@ -7,6 +7,7 @@
 
 #include "aggregator/model/job.h"
 #include "aggregator/rules/facts.h"
+#include "aggregator/rules/state.h"
 #include "aggregator/schedule/schedule.h"
 
 namespace kleptometrics::aggregator::rules {
@@ -34,17 +35,17 @@ class Calendar {
   std::optional<Nanos> missed_end(Nanos at) const;
   // With an interval: when the start after the one at `last` is due, neither quiet nor an interval after less than
   // `since`. nullopt: never.
-  std::optional<Nanos> due_after(Nanos last, Nanos since) const;
+  std::optional<Nanos> due_after(Nanos last, const JobWatchState& state) const;
 
-  // In a maintenance window, or in the pause that begins at `since`.
-  bool quiet(Nanos at, Nanos since) const { return quiet_end(at, since).has_value(); }
+  // In a maintenance window, in the pause that begins at `since`, or in the last before it.
+  bool quiet(Nanos at, const JobWatchState& state) const { return quiet_end(at, state).has_value(); }
 
  private:
   struct Between {
     Nanos previous;
     Nanos next;
   };
-  std::optional<Nanos> quiet_end(Nanos at, Nanos since) const;
+  std::optional<Nanos> quiet_end(Nanos at, const JobWatchState& state) const;
   // The occurrences around the instant, the first at it or before; nullopt if one of them is missing.
   std::optional<Between> around(Nanos at) const;
 

@@ -63,11 +63,11 @@ void judge_overrun(Pass& pass, RunFacts& run) {
   const Nanos limit = told ? run.overrun_limit : pass.spec().max_duration;
   if (limit == 0) return;
   if (run.duration > limit) {
-    pass.out.delays.push_back(closed_overrun(pass, run, limit));
+    pass.out.put(closed_overrun(pass, run, limit));
     if (!told) open_overrun(pass, run, limit);
     run.overrun_limit = limit;
   } else if (told) {
-    pass.out.withdrawn.push_back(overrun_id(pass.job, run.id));
+    pass.out.withdraw(overrun_id(pass.job, run.id));
     run.overrun_limit = 0;
   }
   close_alert(pass, AlertKind::kOverrun, run, limit);
@@ -89,7 +89,7 @@ void judge_running(Pass& pass) {
     if (const Nanos limit = pass.spec().max_duration;
         run.overrun_limit == 0 && passed(run.started_at, limit, pass.now)) {
       run.overrun_limit = limit;
-      pass.out.delays.push_back(overrun(pass, run, limit));
+      pass.out.put(overrun(pass, run, limit));
       open_overrun(pass, run, limit);
     }
     if (const Nanos limit = too_long(pass.limits); run.slower_limit == 0 && passed(run.started_at, limit, pass.now)) {
@@ -109,7 +109,7 @@ void forget_running(Pass& pass, const RunFacts& run) {
   if (run.overrun_limit != 0) {
     Delay delay = overrun(pass, run, run.overrun_limit);
     delay.closed_at = std::max(pass.now, delay.opened_at);
-    pass.out.delays.push_back(std::move(delay));
+    pass.out.put(std::move(delay));
   }
   pass.close(alert_id(pass.job, AlertKind::kOverrun, run.id), pass.now, clause);
   pass.close(alert_id(pass.job, AlertKind::kSlower, run.id), pass.now, clause);

@@ -1,9 +1,10 @@
 #include "aggregator/rules/findings.h"
 
-#include <array>
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace kleptometrics::aggregator::rules {
 namespace {
@@ -75,6 +76,16 @@ Hash hash_of(About about, std::string_view job, AlertKind kind) {
 }
 
 }  // namespace
+
+void Findings::put(Delay delay) {
+  std::erase(withdrawn, delay.id);
+  delays.push_back(std::move(delay));
+}
+
+void Findings::withdraw(const Uuid& id) {
+  std::erase_if(delays, [&id](const Delay& delay) { return delay.id == id; });
+  if (std::find(withdrawn.begin(), withdrawn.end(), id) == withdrawn.end()) withdrawn.push_back(id);
+}
 
 Uuid start_delay_id(std::string_view job, Nanos scheduled_at) {
   return id_at(hash_of(About::kStartDelay, job), scheduled_at);

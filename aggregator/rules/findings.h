@@ -17,6 +17,9 @@ struct Findings {
   // Ids of delays that a snapshot has disproved: to be removed where they are known. No id is in both lists.
   std::vector<Uuid> withdrawn;
 
+  // Keep an id in one of the two lists, whatever was found before.
+  void put(Delay delay);
+  void withdraw(const Uuid& id);
   bool empty() const { return delays.empty() && alerts.empty() && withdrawn.empty(); }
 };
 

@@ -166,18 +166,23 @@ std::optional<Nanos> JobWatch::next_deadline() const {
   return next;
 }
 
+void JobWatch::start_anew(Nanos since) {
+  if (const auto until = calendar_.spec().paused_until) state_.last_pause = Span{state_.since, std::min(*until, since)};
+  state_.since = since;
+}
+
 void JobWatch::replace(JobSpec spec, Nanos now, Findings& out) {
   advance(now, out);
-  const std::string reason = starting_anew(calendar_.spec(), spec, now);
-  const bool other_schedule = !same_schedule(calendar_.spec(), spec);
-  const auto paused_until = calendar_.spec().paused_until;
-  if (reason.empty() && paused_until && paused_until != spec.paused_until)
-    state_.since = std::max(state_.since, *paused_until);
+  const JobSpec& before = calendar_.spec();
+  const std::string reason = starting_anew(before, spec, now);
+  const bool other_schedule = !same_schedule(before, spec);
   if (!reason.empty()) {
     Pass pass{job_, calendar_, limits_, now, state_, out};
     forget_starts(pass, reason);
-    state_.since = now;
+    start_anew(now);
     state_.judged = now - 1;
+  } else if (before.paused_until && before.paused_until != spec.paused_until) {
+    start_anew(std::max(state_.since, *before.paused_until));  // which is over
   }
   calendar_ = Calendar(std::move(spec));
   if (!other_schedule) return;

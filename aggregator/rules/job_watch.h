@@ -26,7 +26,7 @@
 // at once.
 //
 // ALERTS. Opened once, closed once, explained in one sentence.
-//   - missed: opens with the first delay `missed`, at its D; closes at the next start of any run.
+//   - missed: opens with the first delay `missed`, at its D; closes at the next start of any run, after D.
 //   - late_start: opens at a late start; closes at the next start on time.
 //   - failed, crashed: each opens with a run of its kind that brings the runs in a row that failed or crashed, in the
 //     order of their ends, to failures_before_alert or more; both close when as many as successes_before_recovery have
@@ -77,7 +77,7 @@ class JobWatch {
   // Another specification from `now` on. A new schedule, a pause and its end start anew: what was missed and open
   // closes, and occurrences are expected from `now` on. Other limits hold for what has not been told before.
   void replace(JobSpec spec, Nanos now, Findings& out);
-  // What has been learned by now; holds for what has not been told before.
+  // What has been learned by now; holds for what has not been told before. No part of the state.
   void expect(std::optional<Limits> limits) { limits_ = limits; }
 
   const std::string& job() const { return job_; }
@@ -85,6 +85,9 @@ class JobWatch {
   const JobWatchState& state() const { return state_; }
 
  private:
+  // Occurrences are expected from here on; a pause there was is over, or is another's.
+  void start_anew(Nanos since);
+
   std::string job_;
   Calendar calendar_;
   std::optional<Limits> limits_;

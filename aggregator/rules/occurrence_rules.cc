@@ -71,7 +71,8 @@ enum class Judgement { kOnTime, kExcused, kLate, kMissed };
 
 // Of a slot, as far as its start is known.
 Judgement judge(const Pass& pass, const Slot& slot) {
-  const bool expected = slot.announced || slot.at >= pass.state.since;
+  const bool fresh = slot.at >= pass.state.since;
+  const bool expected = fresh || (slot.announced && slot.told != Slot::Told::kMissed);
   const bool in_time = slot.start && *slot.start <= pass.calendar.deadline(slot.at);
   if (in_time) return Judgement::kOnTime;
   if (!expected || pass.quiet(slot.at)) return Judgement::kExcused;
@@ -100,7 +101,7 @@ void close_by_known(Pass& pass, const Slot& late, Nanos newest) {
 void tell_late(Pass& pass, Slot& slot, const RunFacts& run, std::optional<Nanos> newest_before) {
   slot.told = Slot::Told::kLate;
   slot.open = false;
-  pass.out.delays.push_back(late_start(pass, slot.at, *slot.start, slot.run_id));
+  pass.out.put(late_start(pass, slot.at, *slot.start, slot.run_id));
   open_late(pass, run, slot.at);
   if (newest_before && run.started_at < *newest_before) close_by_known(pass, slot, *newest_before);
 }
@@ -115,7 +116,7 @@ void tell_missed(Pass& pass, Slot& slot) {
   const auto end = pass.calendar.missed_end(slot.at);
   slot.told = Slot::Told::kMissed;
   slot.open = !end || *end > pass.now;
-  pass.out.delays.push_back(missed(pass, slot, slot.open ? std::nullopt : end));
+  pass.out.put(missed(pass, slot, slot.open ? std::nullopt : end));
 }
 
 // The occurrence's deadline has passed.
@@ -173,7 +174,7 @@ void close_passed(Pass& pass) {
     const auto end = pass.calendar.missed_end(slot->at);
     if (!end || *end > pass.now) continue;
     slot->open = false;
-    pass.out.delays.push_back(missed(pass, *slot, end));
+    pass.out.put(missed(pass, *slot, end));
   }
 }
 
@@ -193,13 +194,13 @@ bool is_over(Pass& pass, Nanos at) {
   return slot != nullptr && slot->start && *slot->start <= pass.calendar.deadline(at);
 }
 
-// Deadlines and starts, each at its time; at the same time the deadline comes first.
+// Deadlines and starts, each at its time; at the same time the start comes first, as it is still in time.
 void walk(Pass& pass, const std::vector<NewStart>& starts, std::optional<Nanos> newest_before) {
   auto due = next_to_judge(pass.state, pass.calendar);
   std::size_t i = 0;
   while (true) {
     const bool over = due && is_over(pass, *due);
-    if (over && (i == starts.size() || pass.calendar.deadline(*due) <= starts[i].run.started_at)) {
+    if (over && (i == starts.size() || pass.calendar.deadline(*due) < starts[i].run.started_at)) {
       judge_deadline(pass, *due);
       pass.state.judged = *due;
       due = next_to_judge(pass.state, pass.calendar);
@@ -238,7 +239,7 @@ void forget_occurrences(Pass& pass, const std::string& clause) {
   for (Slot& slot : pass.state.slots) {
     if (!slot.open) continue;
     slot.open = false;
-    pass.out.delays.push_back(missed(pass, slot, std::max(pass.now, pass.calendar.deadline(slot.at))));
+    pass.out.put(missed(pass, slot, std::max(pass.now, pass.calendar.deadline(slot.at))));
   }
   pass.close(AlertKind::kMissed, pass.now, clause);
   pass.close(AlertKind::kLateStart, pass.now, clause);

@@ -21,7 +21,7 @@ struct Pass {
   Findings& out;
 
   const JobSpec& spec() const { return calendar.spec(); }
-  bool quiet(Nanos at) const { return calendar.quiet(at, state.since); }
+  bool quiet(Nanos at) const { return calendar.quiet(at, state); }
 
   // The open one; null if there is none. Valid until the next opens or closes.
   const Alert* open_alert(AlertKind kind) const;

@@ -32,18 +32,18 @@ void open_late(Pass& pass, const RunFacts& run, Nanos scheduled_at) {
 
 void close_missed_by_start(Pass& pass, const RunFacts& run) {
   const Alert* alert = pass.open_alert(AlertKind::kMissed);
-  if (alert == nullptr || run.started_at < alert->opened_at) return;
+  if (alert == nullptr || run.started_at <= alert->opened_at) return;
   pass.close(AlertKind::kMissed, run.started_at, "a run started at " + instant_text(run.started_at));
 }
 
 void close_late_by_start(Pass& pass, Nanos start) {
   const Alert* alert = pass.open_alert(AlertKind::kLateStart);
-  if (alert == nullptr || start < alert->opened_at) return;
+  if (alert == nullptr || start <= alert->opened_at) return;
   pass.close(AlertKind::kLateStart, start, "the start at " + instant_text(start) + " was on time");
 }
 
 void withdraw_start_delay(Pass& pass, Nanos scheduled_at, Nanos start) {
-  pass.out.withdrawn.push_back(start_delay_id(pass.job, scheduled_at));
+  pass.out.withdraw(start_delay_id(pass.job, scheduled_at));
   const std::string clause = "it is known now that a run started in time, at " + instant_text(start);
   pass.close(alert_id(pass.job, AlertKind::kMissed, scheduled_at), pass.now, clause);
   pass.close(alert_id(pass.job, AlertKind::kLateStart, scheduled_at), pass.now, clause);

@@ -54,12 +54,20 @@ struct Streak {
   bool operator==(const Streak&) const = default;
 };
 
+// Half-open.
+struct Span {
+  Nanos since = 0;
+  Nanos until = 0;
+  bool operator==(const Span&) const = default;
+};
+
 struct JobWatchState {
-  Nanos since = 0;                 // occurrences before it are not expected
-  Nanos judged = 0;                // with a cron expression: whether those up to it were missed has been said
-  std::vector<Slot> slots{};       // by time: taken or missed ones
-  std::vector<Start> starts{};     // with an interval: by time, then id
-  std::optional<Nanos> overdue{};  // with an interval: when the start was due that has been told to be missing
+  Nanos since = 0;                   // occurrences before it are not expected
+  std::optional<Span> last_pause{};  // before `since`; the specification has the one that began at it
+  Nanos judged = 0;                  // with a cron expression: whether those up to it were missed has been said
+  std::vector<Slot> slots{};         // by time: taken or missed ones
+  std::vector<Start> starts{};       // with an interval: by time, then id
+  std::optional<Nanos> overdue{};    // with an interval: when the start was due that has been told to be missing
   std::optional<Nanos> newest_start{};
   std::vector<RunFacts> pending{};  // in the order they were taken
   std::vector<RunFacts> running{};  // by start, then id

@@ -38,7 +38,7 @@ struct Absence {
 
 class Model {
  public:
-  Model(const Story& story, const std::vector<Span>& downtimes) : story_(story), downtimes_(downtimes) {
+  Model(const Story& story, const std::vector<Period>& downtimes) : story_(story), downtimes_(downtimes) {
     if (story.pause) {
       breaks_.push_back(story.pause->at);
       if (story.pause->resumed_at) breaks_.push_back(*story.pause->resumed_at);
@@ -70,7 +70,7 @@ class Model {
   }
   bool quiet(Nanos at) const {
     return paused(at) || std::any_of(story_.windows.begin(), story_.windows.end(),
-                                     [at](const Span& window) { return window.holds(at); });
+                                     [at](const Period& window) { return window.holds(at); });
   }
   // The last instant, at the given one or before it, from which occurrences were expected anew.
   Nanos fresh_since(Nanos at) const {
@@ -85,7 +85,7 @@ class Model {
 
   // When the run, as far as it has come by the instant, was taken.
   Nanos taken_at(Nanos at) const {
-    for (const Span& down : downtimes_) {
+    for (const Period& down : downtimes_) {
       if (down.since < at && at <= down.until) return down.until;
     }
     return at;
@@ -134,7 +134,7 @@ class Model {
     const bool missing = at >= story_.since && deadline < story_.until && next_break(at) > deadline;
     const bool named = start != nullptr && start->scheduled_at.has_value();
     const bool in_time_to_be_late = start != nullptr && start->started_at < end;
-    const bool late = in_time_to_be_late && (named || at >= fresh_since(start->started_at));
+    const bool late = in_time_to_be_late && ((named && !missing) || at >= fresh_since(start->started_at));
     if (!missing && !late) return;
     Absence absence{at, deadline, start, kNever, late};
     absence.closed_at = late ? start->started_at : std::min(end, next_break(deadline));
@@ -215,8 +215,8 @@ class Model {
     std::sort(missing_from_.begin(), missing_from_.end());
     Nanos closed_at = std::numeric_limits<Nanos>::min();
     for (const Nanos opened_at : missing_from_) {
-      if (opened_at <= closed_at || quiet(opened_at)) continue;
-      closed_at = std::min(first_from(starts_, opened_at), next_break(opened_at));
+      if (opened_at < closed_at || quiet(opened_at)) continue;
+      closed_at = std::min(first_from(starts_, opened_at + 1), next_break(opened_at));
       const Uuid id = aggregator::rules::alert_id(story_.job, AlertKind::kMissed, opened_at - story_.spec.grace);
       add_alert(AlertKind::kMissed, id, opened_at, closed_at).expected = story_.spec.grace;
     }
@@ -338,7 +338,7 @@ class Model {
   }
 
   const Story& story_;
-  const std::vector<Span>& downtimes_;
+  const std::vector<Period>& downtimes_;
   Instants breaks_;  // pause and resumption
   Instants starts_;
   Instants on_time_;       // starts that were on time where they were the first
@@ -349,6 +349,6 @@ class Model {
 
 }  // namespace
 
-Told expected_of(const Story& story, const std::vector<Span>& downtimes) { return Model(story, downtimes).told(); }
+Told expected_of(const Story& story, const std::vector<Period>& downtimes) { return Model(story, downtimes).told(); }
 
 }  // namespace kleptometrics::fakes

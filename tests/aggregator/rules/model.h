@@ -16,6 +16,6 @@ struct Told {
 };
 
 // What is to be told of the story by its end, where nobody watched in the downtimes.
-Told expected_of(const Story& story, const std::vector<Span>& downtimes);
+Told expected_of(const Story& story, const std::vector<Period>& downtimes);
 
 }  // namespace kleptometrics::fakes

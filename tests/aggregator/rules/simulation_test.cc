@@ -82,13 +82,13 @@ struct Event {
   const RunFacts* run = nullptr;
 };
 
-std::vector<Event> events_of(const Story& story, const std::vector<Span>& downtimes) {
+std::vector<Event> events_of(const Story& story, const std::vector<Period>& downtimes) {
   std::vector<Event> events;
   for (const RunFacts& run : story.runs) {
     events.push_back({run.started_at, Event::What::kStart, &run});
     if (run.state != State::kRunning) events.push_back({run.ended_at, Event::What::kEnd, &run});
   }
-  for (const Span& down : downtimes) {
+  for (const Period& down : downtimes) {
     if (down.until < story.since) continue;
     events.push_back({down.since, Event::What::kDown});
     events.push_back({down.until, Event::What::kUp});
@@ -261,7 +261,7 @@ std::string describe(const Story& story) {
     text += " paused " + instant_text(story.pause->at) + " until " + instant_text(story.pause->until);
     if (story.pause->resumed_at) text += " resumed " + instant_text(*story.pause->resumed_at);
   }
-  for (const Span& span : story.windows) {
+  for (const Period& span : story.windows) {
     if (story.windows.size() < 3) text += " window " + instant_text(span.since) + " " + instant_text(span.until);
   }
   return text;

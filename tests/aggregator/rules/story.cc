@@ -113,12 +113,12 @@ void add_windows(Dice& dice, Story& story) {
   for (const Nanos since : counted({"", {1}, 0, false, 0}, zone)) story.windows.push_back({since, since + duration});
 }
 
-bool is_down(const std::vector<Span>& downtimes, Nanos at) {
+bool is_down(const std::vector<Period>& downtimes, Nanos at) {
   return std::any_of(downtimes.begin(), downtimes.end(),
-                     [at](const Span& span) { return span.since <= at && at <= span.until; });
+                     [at](const Period& span) { return span.since <= at && at <= span.until; });
 }
 
-void add_pause(Dice& dice, Story& story, const std::vector<Span>& downtimes) {
+void add_pause(Dice& dice, Story& story, const std::vector<Period>& downtimes) {
   if (!dice.percent(25)) return;
   Pause pause;
   pause.at = dice.between(story.since, story.until);
@@ -235,9 +235,9 @@ void tell_by_interval(Dice& dice, Story& story) {
 
 }  // namespace
 
-std::vector<Span> make_downtimes(std::mt19937_64& random) {
+std::vector<Period> make_downtimes(std::mt19937_64& random) {
   Dice dice(random);
-  std::vector<Span> downtimes;
+  std::vector<Period> downtimes;
   Nanos at = kYearBegin;
   while (true) {
     at += dice.between(5 * kDay, 80 * kDay);
@@ -249,7 +249,7 @@ std::vector<Span> make_downtimes(std::mt19937_64& random) {
   }
 }
 
-Story make_story(std::mt19937_64& random, std::uint32_t number, const std::vector<Span>& downtimes) {
+Story make_story(std::mt19937_64& random, std::uint32_t number, const std::vector<Period>& downtimes) {
   static const std::array<std::string, 6> kZones = {
       "", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/Santiago"};
   Dice dice(random);

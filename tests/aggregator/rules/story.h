@@ -15,7 +15,7 @@
 
 namespace kleptometrics::fakes {
 
-struct Span {
+struct Period {
   Nanos since = 0;
   Nanos until = 0;
   bool holds(Nanos at) const { return since <= at && at < until; }
@@ -34,7 +34,7 @@ struct Story {
   Nanos since = 0;
   Nanos until = 0;
   std::vector<Nanos> occurrences{};                 // from days before `since` to days after `until`
-  std::vector<Span> windows{};                      // of maintenance, each time
+  std::vector<Period> windows{};                    // of maintenance, each time
   std::optional<Pause> pause{};                     // while somebody watches, as its end is
   std::vector<aggregator::rules::RunFacts> runs{};  // by start; kRunning: until after the year
 };
@@ -44,7 +44,7 @@ inline constexpr Nanos kYearBegin = 1'767'225'600 * kNanosPerSecond;
 inline constexpr Nanos kYearEnd = kYearBegin + 365 * 24 * 3600 * kNanosPerSecond;
 
 // When the aggregator is down: for minutes, hours and days.
-std::vector<Span> make_downtimes(std::mt19937_64& random);
-Story make_story(std::mt19937_64& random, std::uint32_t number, const std::vector<Span>& downtimes);
+std::vector<Period> make_downtimes(std::mt19937_64& random);
+Story make_story(std::mt19937_64& random, std::uint32_t number, const std::vector<Period>& downtimes);
 
 }  // namespace kleptometrics::fakes

@@ -26,7 +26,8 @@ absl::Time instant_of(CivilMinute minute, const absl::TimeZone& zone) { return a
 // before that one by then. nullopt if it was never changed.
 std::optional<absl::CivilSecond> last_change(absl::Time at, const absl::TimeZone& zone) {
   absl::TimeZone::CivilTransition change;
-  if (!zone.PrevTransition(at + absl::Nanoseconds(1), &change)) return std::nullopt;
+  // Abseil looks before the full second of what it is asked about.
+  if (!zone.PrevTransition(at + absl::Seconds(1), &change)) return std::nullopt;
   return change.from;
 }
 

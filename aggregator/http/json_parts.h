@@ -30,6 +30,8 @@ void put_rounded(Json& json, const stats::Rounded& rounded);
 void put_stats(Json& json, const stats::Stats& stats);
 
 Json run_of(const Run& run, Steps steps);
+// The members that a specification has.
+void put_spec(Json& json, const JobSpec& spec);
 // The head of answers that repeat what they are about.
 Json subject_of(const stats::Subject& subject);
 

@@ -46,13 +46,20 @@ struct PatchRun {
   std::map<std::string, double, std::less<>> counters;     // set
 };
 
-// What a job is meant to be, in place of what it was. Valid (model/job.h).
+// What a job is meant to be, in place of what it was. Valid (model/job.h). A pause is no part of it: `paused_until` is
+// not looked at, and stays as it is.
 struct PutJob {
   std::string name;
   JobSpec spec;
 };
 
-using Command = std::variant<ApplySnapshot, ReportRun, PatchRun, PutJob>;
+// Until when a known job is not expected to run, in place of what was said before.
+struct PauseJob {
+  std::string name;
+  std::optional<Nanos> until;  // kNanosEnd: until it is resumed; absent: it is resumed
+};
+
+using Command = std::variant<ApplySnapshot, ReportRun, PatchRun, PutJob, PauseJob>;
 
 // What became of one command. Exactly one of the four.
 struct Outcome {

@@ -7,7 +7,7 @@ klepto_packages='g++ cmake ninja-build ccache pkg-config protobuf-compiler libpr
   nlohmann-json3-dev libsqlite3-dev libjemalloc-dev catch2 curl tzdata'
 
 # For tests and benchmarks that are left out where these are missing. The second of clang's is its sanitizers and libFuzzer.
-klepto_test_packages='clang libclang-rt-dev libbenchmark-dev prometheus prometheus-cpp-dev strace'
+klepto_test_packages='clang libclang-rt-dev libbenchmark-dev prometheus prometheus-cpp-dev python3-croniter strace'
 
 say() { printf '%s\n' "-- $*"; }
 complain() { printf '%s\n' "$*" >&2; }

@@ -45,8 +45,13 @@ Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& c
   router_.add("GET", "/api/v1/runs/{id}", plain([&](const Request& r) { return get_run(r, query); }));
   router_.add("PATCH", "/api/v1/runs/{id}", plain([&](const Request& r) { return patch_run(r, committer); }));
   router_.add("GET", "/api/v1/jobs", [&](const Request& r) { return list_jobs(r, query, clock); });
-  router_.add("GET", "/api/v1/jobs/{job}", plain([&](const Request& r) { return get_job(r, query); }));
-  router_.add("PUT", "/api/v1/jobs/{job}", plain([&](const Request& r) { return put_job(r, committer, query); }));
+  router_.add("GET", "/api/v1/jobs/{job}", plain([&](const Request& r) { return get_job(r, query, clock); }));
+  router_.add("PUT", "/api/v1/jobs/{job}",
+              plain([&](const Request& r) { return put_job(r, committer, query, clock); }));
+  router_.add("POST", "/api/v1/jobs/{job}/pause",
+              plain([&](const Request& r) { return pause_job(r, committer, query, clock); }));
+  router_.add("POST", "/api/v1/jobs/{job}/resume",
+              plain([&](const Request& r) { return resume_job(r, committer, query, clock); }));
   router_.add("POST", "/api/v1/jobs/{job}/runs", plain([&](const Request& r) { return report_run(r, committer); }));
   router_.add("GET", "/api/v1/jobs/{job}/runs", [&](const Request& r) { return list_runs(r, query, clock); });
   router_.add("GET", "/api/v1/jobs/{job}/stats", [&](const Request& r) { return get_stats(r, query, clock); });

@@ -1,7 +1,7 @@
 // Runs, steps, statistics and jobs as JSON texts and back, with exactly the names and conventions of the API.
-// The JSON library stays behind json_write.cc, json_compare.cc, json_findings.cc, json_parts.h, json_read.cc and
-// json_value.h: handlers deal in texts and plain values. Absent means unknown, so what is unknown is left out. Pure
-// functions: any thread.
+// The JSON library stays behind json_write.cc, json_job.cc, json_compare.cc, json_findings.cc, json_parts.h,
+// json_read.cc and json_value.h: handlers deal in texts and plain values. Absent means unknown, so what is unknown is
+// left out. Pure functions: any thread.
 #pragma once
 
 #include <optional>
@@ -72,6 +72,8 @@ Parsed<std::vector<Parsed<ReportRun>>> parse_runs(std::string_view text);
 // on) are ignored, so that a job that was read can be put back; `name` too, if it is `job`.
 Parsed<JobSpec> parse_job(std::string_view text, std::string_view job);
 
+// Until when a job is to be paused: `{"until": INSTANT}`; without a body, or without `until`, kNanosEnd.
+Parsed<Nanos> parse_pause(std::string_view text);
 // An error, unless the text is empty or an object without members.
 std::optional<FieldError> refuse_members(std::string_view text);
 

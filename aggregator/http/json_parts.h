@@ -45,6 +45,8 @@ std::string list_of(const char* name, const std::vector<T>& items, std::string_v
 }
 
 Json run_of(const Run& run, Steps steps);
+// The members that a specification has.
+void put_spec(Json& json, const JobSpec& spec);
 // The head of answers that repeat what they are about.
 Json subject_of(const stats::Subject& subject);
 

@@ -1,32 +1,19 @@
 // How the fields of a Run in JSON fill the model: one table an object.
-#include <algorithm>
 #include <cstddef>
 #include <iterator>
 #include <limits>
 
 #include "aggregator/http/json.h"
 #include "aggregator/http/json_value.h"
-#include "aggregator/model/utf8.h"
 
 namespace kleptometrics::aggregator::http {
 namespace {
 
-template <typename Target>
-struct Field {
-  std::string_view name;
-  void (*set)(const Value&, Target&);
-};
-
 constexpr std::int64_t kInt32Min = std::numeric_limits<std::int32_t>::min();
 constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
-constexpr std::uint64_t kUint32Max = std::numeric_limits<std::uint32_t>::max();
 
 std::int32_t int32_of(const Value& v) { return static_cast<std::int32_t>(v.integer(kInt32Min, kInt32Max)); }
-std::uint32_t uint32_of(const Value& v) { return static_cast<std::uint32_t>(v.count(kUint32Max)); }
 std::uint64_t nanos_in(const Value& v) { return static_cast<std::uint64_t>(v.seconds()); }
-
-template <typename Target>
-void ignore(const Value&, Target&) {}
 
 void read_labels(const Value& v, std::map<std::string, std::string, std::less<>>& labels) {
   v.object([&](const std::string& key, const Value& value) { labels[key] = value.text(); });
@@ -116,23 +103,6 @@ constexpr Field<PatchRun> kPatchFields[] = {
     {"counters", [](const Value& v, PatchRun& p) { read_counters(v, p.counters); }},
 };
 
-void read_tags(const Value& v, JobSpec& spec) {
-  v.array([&spec](const Value& tag) { spec.tags.push_back(tag.text()); });
-}
-
-constexpr Field<JobSpec> kJobFields[] = {
-    {"name", ignore<JobSpec>},  // looked at beside
-    {"description", [](const Value& v, JobSpec& s) { s.description = v.text(); }},
-    {"tags", read_tags},
-    {"retention_days", [](const Value& v, JobSpec& s) { s.retention_days = uint32_of(v); }},
-    {"paused", ignore<JobSpec>},
-    {"status", ignore<JobSpec>},
-    {"last_run", ignore<JobSpec>},
-    {"next_expected_at", ignore<JobSpec>},
-    {"typical", ignore<JobSpec>},
-    {"statistics", ignore<JobSpec>},
-};
-
 template <typename Table>
 bool has_field(const Table& table, std::string_view name) {
   for (const auto& field : table) {
@@ -173,26 +143,6 @@ Parsed<std::vector<Parsed<ReportRun>>> parse_runs(std::string_view text) {
   if (error) return *std::move(error);
   for (const auto& run : json["runs"]) runs.push_back(report_of(run));
   return runs;
-}
-
-Parsed<JobSpec> parse_job(std::string_view text, std::string_view job) {
-  const auto parsed = parse_json(text);
-  if (const auto* error = std::get_if<FieldError>(&parsed)) return *error;
-  const auto& json = std::get<nlohmann::json>(parsed);
-  JobSpec spec;
-  std::optional<FieldError> error;
-  const Value body(json, "", error);
-  body.fields(kJobFields, spec);
-  if (!error && json.contains("name")) {
-    const std::string name = Value(json["name"], "name", error).text();
-    if (!error && name != job)
-      error =
-          FieldError{"name", "name is " + aggregator::quoted(name) + ", but the path says " + aggregator::quoted(job)};
-  }
-  if (error) return *std::move(error);
-  std::sort(spec.tags.begin(), spec.tags.end());
-  spec.tags.erase(std::unique(spec.tags.begin(), spec.tags.end()), spec.tags.end());
-  return spec;
 }
 
 Parsed<PatchRun> parse_patch(std::string_view text) {

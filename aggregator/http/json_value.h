@@ -79,4 +79,18 @@ class Value {
   std::optional<FieldError>& error_;
 };
 
+// A line of a table of fields.
+template <typename Target>
+struct Field {
+  std::string_view name;
+  void (*set)(const Value&, Target&);
+};
+// Of fields that only answers have.
+template <typename Target>
+void ignore(const Value&, Target&) {}
+
+inline std::uint32_t uint32_of(const Value& v) {
+  return static_cast<std::uint32_t>(v.count(std::numeric_limits<std::uint32_t>::max()));
+}
+
 }  // namespace kleptometrics::aggregator::http

@@ -56,9 +56,10 @@ std::string job_json(const query::JobView& job) {
   Json json = Json::object();
   json["name"] = job.name;
   json["status"] = query::name_of(job.status);
-  put_text(json, "description", job.spec.description);
-  if (!job.spec.tags.empty()) json["tags"] = job.spec.tags;
-  if (job.spec.retention_days != 0) json["retention_days"] = job.spec.retention_days;
+  put_spec(json, job.spec);
+  json["paused"] = job.paused;
+  if (job.paused && *job.spec.paused_until < kNanosEnd) put_instant(json, "paused_until", job.spec.paused_until);
+  put_instant(json, "next_expected_at", job.next_expected_at);
   if (job.last_run) json["last_run"] = run_of(*job.last_run, Steps::kWithout);
   Json& statistics = json["statistics"] = Json::object();
   put_stats(statistics, job.stats);

@@ -47,10 +47,17 @@ struct PatchRun {
   std::map<std::string, double, std::less<>> counters;     // set
 };
 
-// What a job is meant to be, in place of what it was. Valid (model/job.h).
+// What a job is meant to be, in place of what it was. Valid (model/job.h). A pause is no part of it: `paused_until` is
+// not looked at, and stays as it is.
 struct PutJob {
   std::string name;
   JobSpec spec;
+};
+
+// Until when a known job is not expected to run, in place of what was said before.
+struct PauseJob {
+  std::string name;
+  std::optional<Nanos> until;  // kNanosEnd: until it is resumed; absent: it is resumed
 };
 
 // What the rules have found, to be kept. Its outcome has no more than a kind.
@@ -63,7 +70,7 @@ struct AcknowledgeAlert {
   Uuid id;
 };
 
-using Command = std::variant<ApplySnapshot, ReportRun, PatchRun, PutJob, RecordFindings, AcknowledgeAlert>;
+using Command = std::variant<ApplySnapshot, ReportRun, PatchRun, PutJob, PauseJob, RecordFindings, AcknowledgeAlert>;
 
 // What became of one command. Exactly one of the four.
 struct Outcome {

@@ -68,6 +68,8 @@ class Committer::Group {
   absl::Status add_patch(const PatchRun& patch, Nanos wall, Outcome& outcome);
   absl::Status put_job(const PutJob& put, Outcome& outcome);
   absl::Status acknowledge(const Uuid& id, Nanos wall, Outcome& outcome);
+  absl::Status pause_job(const PauseJob& pause, Outcome& outcome);
+  absl::StatusOr<std::optional<JobSpec>> spec_of(const std::string& job);
   absl::Status reject_damaged(const absl::Status& why, Outcome& outcome);
   absl::StatusOr<std::optional<Run>*> lookup(const Uuid& id);
   absl::Status remember(const Run& incoming);
@@ -112,6 +114,8 @@ absl::Status Committer::Group::add(Waiting& waiting) {
       status = owner_.store_.record(found->findings);  // at once, as put_job()
     } else if (const auto* seen = std::get_if<AcknowledgeAlert>(&waiting.work[i])) {
       status = acknowledge(seen->id, wall, outcome);
+    } else if (const auto* pause = std::get_if<PauseJob>(&waiting.work[i])) {
+      status = pause_job(*pause, outcome);
     } else {
       status = add_patch(std::get<PatchRun>(waiting.work[i]), wall, outcome);
     }
@@ -157,10 +161,37 @@ absl::Status Committer::Group::add_patch(const PatchRun& patch, Nanos wall, Outc
 absl::Status Committer::Group::put_job(const PutJob& put, Outcome& outcome) {
   if (!may_appear(put.name, outcome)) return absl::OkStatus();
   outcome.created = new_jobs_.contains(put.name);
-  if (auto status = owner_.store_.put_job(put.name, put.spec); !status.ok()) return status;
+  const auto before = spec_of(put.name);
+  if (!before.ok()) return before.status();
+  JobSpec spec = put.spec;
+  spec.paused_until = *before ? (*before)->paused_until : std::nullopt;
+  if (auto status = owner_.store_.put_job(put.name, spec); !status.ok()) return status;
   appeared(put.name);
-  if (owner_.witness_ != nullptr) owner_.witness_->specified(put.name, put.spec, now_.wall);
+  if (owner_.witness_ != nullptr) owner_.witness_->specified(put.name, spec, now_.wall);
   return absl::OkStatus();
+}
+
+// Likewise at once.
+absl::Status Committer::Group::pause_job(const PauseJob& pause, Outcome& outcome) {
+  auto spec = spec_of(pause.name);
+  if (!spec.ok()) return spec.status();
+  if (!*spec) {
+    outcome = reject(Outcome::Why::kNotFound, "job", "there is no job `" + pause.name + "`");
+    return absl::OkStatus();
+  }
+  (*spec)->paused_until = pause.until;
+  if (auto status = owner_.store_.put_job(pause.name, **spec); !status.ok()) return status;
+  if (owner_.witness_ != nullptr) owner_.witness_->specified(pause.name, **spec, now_.wall);
+  return absl::OkStatus();
+}
+
+// nullopt where the job is unknown.
+absl::StatusOr<std::optional<JobSpec>> Committer::Group::spec_of(const std::string& job) {
+  if (!owner_.known_jobs_.contains(job)) return std::nullopt;
+  auto heads = owner_.store_.jobs(job);
+  if (!heads.ok()) return heads.status();
+  if (heads->empty()) return std::nullopt;
+  return std::move(heads->front().spec);
 }
 
 // Of two people the first has acknowledged it. At once, as put_job().

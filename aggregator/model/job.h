@@ -40,7 +40,11 @@ struct JobSpec {
   bool operator==(const JobSpec&) const = default;
 };
 
-// nullopt if it is fine, else the first fault.
+// Whether the job is not expected to run, by its owner's word.
+inline bool paused(const JobSpec& spec, Nanos at) { return spec.paused_until && at < *spec.paused_until; }
+
+// Everything that the limits (lib/base/limits.h) and the meaning of the fields ask, but whether a cron expression or a
+// zone can be read; nullopt if it is fine, else the first fault.
 std::optional<FieldError> validate(const JobSpec& spec);
 
 }  // namespace kleptometrics::aggregator

@@ -5,7 +5,7 @@
 #include <limits>
 #include <set>
 
-#include "aggregator/model/job.h"
+#include "aggregator/model/checks.h"
 #include "aggregator/model/run.h"
 #include "aggregator/model/utf8.h"
 #include "lib/base/limits.h"
@@ -13,7 +13,10 @@
 namespace kleptometrics::aggregator {
 namespace {
 
-using Fault = std::optional<FieldError>;
+using checks::check_name;
+using checks::check_text;
+using checks::Fault;
+using checks::fault;
 
 constexpr std::uint64_t kIntegerMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::int32_t kSignalMax = 128;
@@ -22,25 +25,6 @@ std::string text_of(double value) {
   char buffer[32];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value);
   return {buffer, end.ptr};
-}
-
-Fault fault(std::string field, std::string detail) { return FieldError{std::move(field), std::move(detail)}; }
-
-Fault check_text(const std::string& field, std::string_view text, std::size_t bytes_max) {
-  if (text.size() > bytes_max) {
-    return fault(field, field + " has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(bytes_max) +
-                            " are allowed");
-  }
-  if (!valid_utf8(text)) return fault(field, field + " is " + quoted(text) + ", which is not UTF-8");
-  return std::nullopt;
-}
-
-// A name that users type and scripts match: not empty, no control characters.
-Fault check_name(const std::string& field, std::string_view name, std::size_t bytes_max) {
-  if (name.empty()) return fault(field, "a name in " + field + " is empty");
-  if (auto error = check_text(field, name, bytes_max)) return error;
-  if (has_control(name)) return fault(field, "the name " + quoted(name) + " has a control character");
-  return std::nullopt;
 }
 
 Fault check_many(const std::string& field, std::size_t count, std::size_t count_max) {
@@ -218,22 +202,6 @@ Fault check_program(const Run& run) {
 bool alphanumeric(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 }  // namespace
-
-std::optional<FieldError> validate(const JobSpec& spec) {
-  if (auto error = check_text("description", spec.description, limits::description_bytes_max)) return error;
-  if (spec.tags.size() > limits::tag_count_max) {
-    return fault("tags", "the job has " + std::to_string(spec.tags.size()) + " tags; at most " +
-                             std::to_string(limits::tag_count_max) + " are allowed");
-  }
-  for (const std::string& tag : spec.tags) {
-    if (auto error = check_name("tags", tag, limits::tag_bytes_max)) return error;
-  }
-  if (spec.retention_days > limits::retention_days_max) {
-    return fault("retention_days", "retention_days is " + std::to_string(spec.retention_days) + "; at most " +
-                                       std::to_string(limits::retention_days_max) + " are allowed, 0 keeps for ever");
-  }
-  return std::nullopt;
-}
 
 bool valid_job_name(std::string_view name) {
   if (name.empty() || name.size() > limits::job_name_bytes_max || !alphanumeric(name.front())) return false;

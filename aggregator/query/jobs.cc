@@ -8,28 +8,49 @@
 #include "absl/container/flat_hash_set.h"
 #include "aggregator/query/add_up.h"
 #include "aggregator/query/query.h"
+#include "aggregator/schedule/schedule.h"
 
 namespace kleptometrics::aggregator::query {
 namespace {
 
 using Heads = std::vector<JobHead>;
 
-constexpr std::array<std::pair<std::string_view, JobStatus>, 4> kStatuses = {{{"failing", JobStatus::kFailing},
+constexpr std::array<std::pair<std::string_view, JobStatus>, 5> kStatuses = {{{"paused", JobStatus::kPaused},
+                                                                              {"failing", JobStatus::kFailing},
                                                                               {"running", JobStatus::kRunning},
                                                                               {"ok", JobStatus::kOk},
                                                                               {"new", JobStatus::kNew}}};
 
 // `durations`: of all time; null: no run of the job ever ended.
-JobStatus status_of(const JobHead& head, const stats::Rollup* durations) {
+JobStatus status_of(const JobHead& head, const stats::Rollup* durations, Nanos now) {
+  if (paused(head.spec, now)) return JobStatus::kPaused;
   if (head.last_verdict && *head.last_verdict != State::kSucceeded) return JobStatus::kFailing;
   if (head.running) return JobStatus::kRunning;
   const bool ended = head.last_verdict || head.last_run || durations != nullptr;
   return ended ? JobStatus::kOk : JobStatus::kNew;
 }
 
-JobView view_of(JobHead head, const stats::Rollup* durations) {
+// The first of its occurrences at the instant or after it.
+std::optional<Nanos> occurrence(const JobSpec& spec, Nanos from) {
+  const auto schedule = schedule::Schedule::of(spec);
+  return schedule.ok() ? schedule->next(from - 1) : std::nullopt;
+}
+
+std::optional<Nanos> next_expected(const JobHead& head, Nanos now) {
+  const JobSpec& spec = head.spec;
+  const bool waits = paused(spec, now);
+  if (waits && *spec.paused_until >= kNanosEnd) return std::nullopt;
+  if (!spec.cron.empty()) return occurrence(spec, waits ? *spec.paused_until : now + 1);
+  if (spec.interval == 0 || !head.last_run) return std::nullopt;
+  const Nanos next = head.last_run->started_at + std::min(spec.interval, kNanosEnd - head.last_run->started_at);
+  return waits ? std::max(next, *spec.paused_until) : next;
+}
+
+JobView view_of(JobHead head, const stats::Rollup* durations, Nanos now) {
   JobView view;
-  view.status = status_of(head, durations);
+  view.status = status_of(head, durations, now);
+  view.paused = paused(head.spec, now);
+  view.next_expected_at = next_expected(head, now);
   view.name = std::move(head.name);
   view.spec = std::move(head.spec);
   view.last_run = std::move(head.last_run);
@@ -106,13 +127,13 @@ std::optional<JobStatus> job_status_of(std::string_view name) {
   return std::nullopt;
 }
 
-absl::StatusOr<JobView> Query::job(const std::string& name) {
+absl::StatusOr<JobView> Query::job(const std::string& name, Nanos now) {
   auto heads = store_.jobs(name);
   if (!heads.ok()) return heads.status();
   if (heads->empty()) return absl::NotFoundError("there is no job `" + name + "`");
   const auto durations = add_up_all(store_, *heads);
   if (!durations.ok()) return durations.status();
-  return view_of(std::move(heads->front()), find(*durations, name));
+  return view_of(std::move(heads->front()), find(*durations, name), now);
 }
 
 absl::StatusOr<JobsPage> Query::jobs(const JobsRequest& request) {
@@ -124,12 +145,12 @@ absl::StatusOr<JobsPage> Query::jobs(const JobsRequest& request) {
   JobsPage page;
   for (JobHead& head : *heads) {
     const stats::Rollup* const its = find(*durations, head.name);
-    if (request.status && *request.status != status_of(head, its)) continue;
+    if (request.status && *request.status != status_of(head, its, request.now)) continue;
     if (page.jobs.size() >= request.limit) {
       page.more = true;
       break;
     }
-    page.jobs.push_back(view_of(std::move(head), its));
+    page.jobs.push_back(view_of(std::move(head), its, request.now));
   }
   return page;
 }

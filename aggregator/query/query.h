@@ -32,10 +32,10 @@ namespace kleptometrics::aggregator::query {
 
 using stats::kGraceDefault;
 
-// The first that holds of (paused, overrunning, late come with schedules): the newest terminal run
+// The first that holds of (overrunning, late come with alerts): it is not expected to run; the newest terminal run
 // failed or crashed; a run is open; there are runs; there are none that ended. A canceled run says nothing
 // about its job: the newest of the others decides.
-enum class JobStatus { kFailing, kRunning, kOk, kNew };
+enum class JobStatus { kPaused, kFailing, kRunning, kOk, kNew };
 std::string_view name_of(JobStatus status);
 std::optional<JobStatus> job_status_of(std::string_view name);
 
@@ -43,11 +43,16 @@ struct JobView {
   std::string name;
   JobStatus status = JobStatus::kNew;
   JobSpec spec;
+  bool paused = false;
+  // When the next run is expected to start: the next occurrence of a cron expression; the last start and the interval,
+  // be it past. Absent: nobody knows, or it is paused until it is resumed.
+  std::optional<Nanos> next_expected_at;
   std::optional<Run> last_run;  // newest start, without its steps
   stats::Stats stats;           // duration of succeeded runs, all time
 };
 
 struct JobsRequest {
+  Nanos now = 0;       // wall clock
   std::string search;  // substring of the name; empty: all
   std::optional<JobStatus> status;
   std::string tag;                                         // one that the job has; empty: all
@@ -125,7 +130,7 @@ class Query {
   // By kLastRun a job that starts again while someone pages moves to the front, and is seen twice or not at all;
   // InvalidArgument if `after` is no job (any more). By kName paging is stable.
   absl::StatusOr<JobsPage> jobs(const JobsRequest& request);
-  absl::StatusOr<JobView> job(const std::string& name);
+  absl::StatusOr<JobView> job(const std::string& name, Nanos now);
   absl::StatusOr<Run> run(const Uuid& id);
   // `filter.job` set: NotFound if there is no such job.
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after, std::size_t limit);

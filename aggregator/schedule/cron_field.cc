@@ -63,6 +63,7 @@ class FieldParser {
     CronField field;
     field.star = absl::StartsWith(absl_view(text), "*");
     for (const auto item : absl::StrSplit(absl_view(text), ',')) {
+      if (item.empty()) return refuse(text, "has an empty place");
       const auto values = parse_item({item.data(), item.size()});
       if (!values.ok()) return values.status();
       field.values |= *values;
@@ -88,7 +89,8 @@ class FieldParser {
     return std::nullopt;
   }
 
-  absl::StatusOr<unsigned> parse_value(std::string_view text) const {
+  absl::StatusOr<unsigned> parse_value(std::string_view range, std::string_view text) const {
+    if (text.empty()) return refuse(range, "lacks a number");
     if (const auto value = named(text)) return *value;
     const auto number = number_of(text);
     if (!number) {
@@ -110,10 +112,10 @@ class FieldParser {
   absl::StatusOr<Range> parse_range(std::string_view text, bool stepped) const {
     if (text == "*") return Range{rules_.low, rules_.high};
     const std::size_t dash = text.find('-');
-    const auto first = parse_value(text.substr(0, dash));
+    const auto first = parse_value(text, text.substr(0, dash));
     if (!first.ok()) return first.status();
     if (dash == std::string_view::npos) return Range{*first, stepped ? rules_.high : *first};
-    auto last = parse_value(text.substr(dash + 1));
+    auto last = parse_value(text, text.substr(dash + 1));
     if (!last.ok()) return last.status();
     // A week that ends on its Sunday, `fri-sun`, is as good as `5-7`.
     if (rules_.high == kSunday && *last == 0 && *first > 0) last = kSunday;
@@ -122,8 +124,8 @@ class FieldParser {
   }
 
   absl::StatusOr<std::uint64_t> parse_item(std::string_view item) const {
-    if (item.empty()) return refuse(item, "names nothing");
     const std::size_t slash = item.find('/');
+    if (slash == 0) return refuse(item, "has a step of nothing");
     const bool stepped = slash != std::string_view::npos;
     const auto range = parse_range(item.substr(0, slash), stepped);
     if (!range.ok()) return range.status();

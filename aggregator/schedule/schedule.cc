@@ -16,8 +16,6 @@ namespace {
 
 using absl::CivilMinute;
 
-constexpr Nanos kNanosBegin = -kNanosEnd;
-
 // When a clock in the zone shows the minute: the first time where it does so twice, the moment at which it is put
 // forward where it never does. Rises with the minute, if not strictly.
 absl::Time instant_of(CivilMinute minute, const absl::TimeZone& zone) { return absl::FromCivil(minute, zone); }
@@ -26,7 +24,8 @@ absl::Time instant_of(CivilMinute minute, const absl::TimeZone& zone) { return a
 // before that one by then. nullopt if it was never changed.
 std::optional<absl::CivilSecond> last_change(absl::Time at, const absl::TimeZone& zone) {
   absl::TimeZone::CivilTransition change;
-  if (!zone.PrevTransition(at + absl::Nanoseconds(1), &change)) return std::nullopt;
+  // Abseil looks before the full second of what it is asked about.
+  if (!zone.PrevTransition(at + absl::Seconds(1), &change)) return std::nullopt;
   return change.from;
 }
 
@@ -38,7 +37,7 @@ CivilMinute latest_shown(absl::Time at, const absl::TimeZone& zone) {
 }
 
 std::optional<Nanos> nanos_of(absl::Time time) {
-  if (time < absl::FromUnixNanos(kNanosBegin) || time >= absl::FromUnixNanos(kNanosEnd)) return std::nullopt;
+  if (time < absl::UnixEpoch() || time >= absl::FromUnixNanos(kNanosEnd)) return std::nullopt;
   return absl::ToUnixNanos(time);
 }
 
@@ -87,7 +86,7 @@ absl::StatusOr<Schedule> Schedule::of(const JobSpec& spec) {
 }
 
 std::optional<Nanos> Schedule::next_of(const Cron& cron, Nanos after) const {
-  const absl::Time time = absl::FromUnixNanos(after);
+  const absl::Time time = absl::FromUnixNanos(std::max(after, Nanos{-1}));
   const auto minute = cron.at_or_after(latest_shown(time, zone_) + 1);
   return minute ? nanos_of(instant_of(*minute, zone_)) : std::nullopt;
 }
@@ -106,7 +105,7 @@ std::optional<Nanos> Schedule::maintenance_end(Nanos at) const {
   for (const Window& window : maintenance_) {
     const auto since = window.cron ? previous_of(*window.cron, at) : std::optional<Nanos>(window.since);
     if (!since || *since > at) continue;
-    const Nanos until = window.cron ? *since + window.duration : window.until;
+    const Nanos until = window.cron ? *since + std::min(window.duration, kNanosEnd - *since) : window.until;
     if (until > at) end = std::max(end.value_or(until), until);
   }
   return end;

@@ -34,9 +34,10 @@ class Schedule {
   // at an hour that comes twice, when the clock is put back, comes the first time.
   //
   // The first after the instant, and not at it; nullopt without a cron expression, and where the next would reach
-  // kNanosEnd. Few microseconds.
+  // kNanosEnd; none is before 1970. Few microseconds.
   std::optional<Nanos> next(Nanos after) const;
-  // The last at the instant or before it: previous(t) <= t < next(t). nullopt without a cron expression.
+  // The last at the instant or before it: previous(t) <= t < next(t). nullopt without a cron expression,
+  // and where it was before 1970.
   std::optional<Nanos> previous(Nanos at) const;
 
   // Windows are half-open; one that returns begins like an occurrence and lasts its duration by a stop-watch, whatever

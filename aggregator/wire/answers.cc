@@ -80,6 +80,28 @@ void write(const Run& run, bool with_steps, Interner& strings, v1::RunPage& out)
   RunEncoder(strings, *out.add_runs()).write_seen(run, with_steps);
 }
 
+void write(const MaintenanceWindow& window, v1::MaintenanceWindow& out) {
+  out.set_since_ns(window.since);
+  out.set_until_ns(window.until);
+  out.set_cron(readable(window.cron));
+  out.set_duration_ns(window.duration);
+}
+
+void write(const JobSpec& spec, v1::Job& out) {
+  out.set_description(readable(spec.description));
+  for (const std::string& tag : spec.tags) out.add_tags(readable(tag));
+  out.set_retention_days(spec.retention_days);
+  out.set_cron(readable(spec.cron));
+  out.set_interval_ns(spec.interval);
+  out.set_timezone(readable(spec.timezone));
+  out.set_grace_ns(spec.grace);
+  out.set_max_duration_ns(spec.max_duration);
+  out.set_min_duration_ns(spec.min_duration);
+  out.set_failures_before_alert(spec.failures_before_alert);
+  out.set_successes_before_recovery(spec.successes_before_recovery);
+  for (const MaintenanceWindow& window : spec.maintenance) write(window, *out.add_maintenance());
+}
+
 void write(const JobAnswer& job, v1::Job& out) {
   out.set_name(readable(job.name));
   out.set_status(readable(job.status));
@@ -89,10 +111,10 @@ void write(const JobAnswer& job, v1::Job& out) {
     write(*job.last_run, false, strings, page);
   }
   write(*job.stats, {job.name, "duration", {}}, *out.mutable_stats());
-  if (job.spec == nullptr) return;
-  out.set_description(readable(job.spec->description));
-  for (const std::string& tag : job.spec->tags) out.add_tags(readable(tag));
-  out.set_retention_days(job.spec->retention_days);
+  if (job.spec != nullptr) write(*job.spec, out);
+  out.set_paused(job.paused);
+  if (job.paused && job.spec->paused_until < kNanosEnd) out.set_paused_until_ns(*job.spec->paused_until);
+  if (job.next_expected_at) out.set_next_expected_at_ns(*job.next_expected_at);
 }
 
 void write(const stats::Bucket& bucket, const Subject& subject, v1::Bucket& out) {

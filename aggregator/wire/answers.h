@@ -6,6 +6,7 @@
 // such a text that is not ASCII becomes '?'.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,8 @@ struct JobAnswer {
   const Run* last_run = nullptr;  // shown without its steps; null: none
   const stats::Stats* stats = nullptr;
   const JobSpec* spec = nullptr;  // null: none
+  bool paused = false;
+  std::optional<Nanos> next_expected_at{};
 };
 
 // RunPage. Labels and failures are the effective ones. `next_page_token` empty: nothing is left.

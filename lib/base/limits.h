@@ -23,6 +23,11 @@ inline constexpr std::size_t description_bytes_max = 4096;  // of a job
 inline constexpr std::size_t tag_count_max = 16;            // of a job
 inline constexpr std::size_t tag_bytes_max = 200;
 inline constexpr std::size_t retention_days_max = 36'500;
-inline constexpr std::size_t batch_runs_max = 100'000;  // runs in one push
+inline constexpr std::size_t cron_bytes_max = 256;         // one expression
+inline constexpr std::size_t timezone_bytes_max = 64;      // the name of a zone
+inline constexpr std::size_t maintenance_count_max = 32;   // windows of a job
+inline constexpr std::size_t job_length_days_max = 3'660;  // any length of time that a job's specification names
+inline constexpr std::size_t runs_in_a_row_max = 1'000;    // before an alert, or the end of one
+inline constexpr std::size_t batch_runs_max = 100'000;     // runs in one push
 
 }  // namespace kleptometrics::limits

@@ -288,12 +288,36 @@ bool read(const v1::RunPage& in, RunPage* out) {
 
 bool read(const v1::RunPage& in, Run* out) { return in.runs_size() == 1 && RunReader(in, in.runs(0), out).read(); }
 
+// 0 on the wire is none.
+std::optional<Duration> limit(std::int64_t nanos) {
+  return nanos == 0 ? std::nullopt : std::optional<Duration>(Duration(nanos));
+}
+
+void read_expectations(const v1::Job& in, Job* out) {
+  out->cron = in.cron();
+  out->interval = limit(in.interval_ns());
+  out->timezone = in.timezone();
+  out->grace = Duration(in.grace_ns());
+  out->max_duration = limit(in.max_duration_ns());
+  out->min_duration = limit(in.min_duration_ns());
+  out->failures_before_alert = in.failures_before_alert();
+  out->successes_before_recovery = in.successes_before_recovery();
+  for (const v1::MaintenanceWindow& window : in.maintenance()) {
+    out->maintenance.push_back(
+        {instant(window.since_ns()), instant(window.until_ns()), window.cron(), Duration(window.duration_ns())});
+  }
+  out->paused = in.paused();
+  if (in.has_paused_until_ns()) out->paused_until = instant(in.paused_until_ns());
+  if (in.has_next_expected_at_ns()) out->next_expected_at = instant(in.next_expected_at_ns());
+}
+
 bool read(const v1::Job& in, Job* out) {
   out->name = in.name();
   out->status = in.status();
   out->description = in.description();
   out->tags.assign(in.tags().begin(), in.tags().end());
   out->retention_days = in.retention_days();
+  read_expectations(in, out);
   if (in.has_last_run() && !read(in.last_run(), &out->last_run.emplace())) return false;
   return !in.name().empty() && read(in.stats(), &out->stats);
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <variant>
 
+#include "aggregator/schedule/cron.h"
 #include "aggregator/wire/rollups.h"
 #include "aggregator/wire/wire.h"
 #include "lib/cells/remains.h"
@@ -76,6 +77,16 @@ TEST_CASE("the seeds of sketches are read, and reach coarse ones and long counts
   }
   CHECK(scale_min == Sketch::kScaleMin);
   CHECK(counts_max == Sketch::kBucketCountMax);
+}
+
+TEST_CASE("the seeds of cron expressions are read, and reach names, nicknames and days that are far apart") {
+  std::size_t read = 0;
+  for (const auto& [name, text] : whole_files_of("cron")) {
+    INFO(name);
+    CHECK(aggregator::schedule::Cron::parse(text).ok());
+    ++read;
+  }
+  CHECK(read >= 6);
 }
 
 TEST_CASE("the seeds of rollups are read, and reach every outcome") {

@@ -11,6 +11,7 @@ namespace kleptometrics::fuzz {
 // Those whose names begin so hold nothing but what a reader shall take without a complaint.
 inline constexpr const char* kWholePrefix = "whole-";
 
+std::map<std::string, std::string> cron_seeds();
 std::map<std::string, std::string> journal_seeds();
 std::map<std::string, std::string> push_seeds();
 std::map<std::string, std::string> sketch_seeds();

@@ -1,6 +1,6 @@
 // Holds JSON to a JSON Schema (2020-12), as far as the documents of this project use it: type, enum, properties,
-// patternProperties and additionalProperties, required, items, maxItems, minimum, maximum, pattern, and $ref within the
-// document. A keyword that it does not know is a fault, so that nothing is asked for and never checked.
+// patternProperties and additionalProperties, required, items, maxItems, minimum, maximum, pattern, oneOf, and $ref
+// within the document. A keyword that it does not know is a fault, so that nothing is asked for and never checked.
 #pragma once
 
 #include <algorithm>
@@ -50,6 +50,10 @@ class JsonSchema {
     if (keyword == "pattern")
       return unless(!value.is_string() ||
                     std::regex_search(value.get<std::string>(), std::regex(asked.get<std::string>())));
+    if (keyword == "oneOf") {
+      return unless(1 == std::count_if(asked.begin(), asked.end(),
+                                       [&](const Json& each) { return fault(each, value, place).empty(); }));
+    }
     if (keyword == "required") return required(asked, value, place);
     if (keyword == "items") return items(asked, value, place);
     if (keyword == "properties") return properties(asked, value, place);

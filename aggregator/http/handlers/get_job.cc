@@ -6,8 +6,8 @@
 
 namespace kleptometrics::aggregator::http {
 
-Response get_job(const Request& request, query::Query& query) {
-  const auto job = query.job(request.path_parameters.at("job"));
+Response get_job(const Request& request, query::Query& query, const Clock& clock) {
+  const auto job = query.job(request.path_parameters.at("job"), clock.now().wall);
   if (!job.ok()) return problem(job.status());
   return answer(
       request, [&] { return job_json(*job); }, [&] { return job_message(*job); });

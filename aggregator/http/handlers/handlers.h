@@ -34,11 +34,16 @@ Response patch_run(const Request& request, Committer& committer);
 Response list_jobs(const Request& request, query::Query& query, const Clock& clock);
 
 // GET /api/v1/jobs/{job}.
-Response get_job(const Request& request, query::Query& query);
+Response get_job(const Request& request, query::Query& query, const Clock& clock);
 
 // PUT /api/v1/jobs/{job}: what the job is meant to be, in place of what it was. The job as it then stands; 201 if it
-// was unknown before.
-Response put_job(const Request& request, Committer& committer, query::Query& query);
+// was unknown before. Whether it is paused stays as it is.
+Response put_job(const Request& request, Committer& committer, query::Query& query, const Clock& clock);
+
+// POST /api/v1/jobs/{job}/pause (`{"until": INSTANT}`, or no body: until it is resumed) and .../resume (no body). The
+// job as it then stands; 404 if it is unknown.
+Response pause_job(const Request& request, Committer& committer, query::Query& query, const Clock& clock);
+Response resume_job(const Request& request, Committer& committer, query::Query& query, const Clock& clock);
 
 // GET /api/v1/runs and /api/v1/jobs/{job}/runs, newest start first. Asked for NDJSON: all that match, a line
 // each; `limit` and `page_token` are checked but have no say. The text is built in memory.

@@ -16,8 +16,8 @@
 namespace kleptometrics::aggregator::http {
 namespace {
 
-// Statuses that come with schedules: known words, though no job has them yet.
-constexpr std::array<std::string_view, 3> kStatusesToCome = {"paused", "overrunning", "late"};
+// Statuses that come with alerts: known words, though no job has them yet.
+constexpr std::array<std::string_view, 2> kStatusesToCome = {"overrunning", "late"};
 
 struct Question {
   query::JobsRequest request;
@@ -58,8 +58,10 @@ Question question_of(QueryParameters& parameters) {
 }  // namespace
 
 Response list_jobs(const Request& request, query::Query& query, const Clock& clock) {
-  QueryParameters parameters(request, clock.now().wall);
-  const Question question = question_of(parameters);
+  const Nanos now = clock.now().wall;
+  QueryParameters parameters(request, now);
+  Question question = question_of(parameters);
+  question.request.now = now;
   if (const auto error = parameters.error()) return problem(*error);
   query::JobsPage page;
   if (!question.selects_none) {

@@ -155,6 +155,13 @@ struct Run {
   std::uint64_t dropped = 0;  // reports, of any run, that the program's client had lost by then
 };
 
+// When nobody minds what happens to a job, or fails to.
+struct MaintenanceWindow {
+  WallTime since{}, until{};  // of one that comes once
+  std::string cron;           // of one that returns: when it begins; empty: it comes once
+  Duration duration{};        // of one that returns
+};
+
 struct Job {
   std::string name;
   std::string status;           // paused, overrunning, late, failing, running, ok or new
@@ -163,6 +170,17 @@ struct Job {
   std::string description;
   std::vector<std::string> tags;     // sorted
   std::uint32_t retention_days = 0;  // how long single runs are kept; 0: for ever
+  // When runs are expected to start: one of the two, or neither.
+  std::string cron;
+  std::optional<Duration> interval;  // from one start to the next
+  std::string timezone;              // of cron expressions; empty: UTC
+  Duration grace{};                  // start delay that is still on time
+  std::optional<Duration> max_duration, min_duration;
+  std::uint32_t failures_before_alert = 1, successes_before_recovery = 1;  // in a row
+  std::vector<MaintenanceWindow> maintenance;
+  bool paused = false;                       // not expected to run
+  std::optional<WallTime> paused_until;      // absent while it is paused: until it is resumed
+  std::optional<WallTime> next_expected_at;  // of an interval be it past
 };
 
 // A part of a list. `next_page_token` goes into the next question; empty: nothing is left.

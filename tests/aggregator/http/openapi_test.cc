@@ -18,13 +18,20 @@ namespace {
 using nlohmann::json;
 using tests::JsonSchema;
 
+const char* const kSpecification = R"({"description":"nightly","tags":["eu"],"retention_days":900,
+  "schedule":{"cron":"0 */2 * * *"},"timezone":"Europe/Berlin","grace_seconds":30,"max_duration_seconds":600,
+  "min_duration_seconds":1.5,"failures_before_alert":2,"successes_before_recovery":3,
+  "maintenance":[{"since":"2023-11-14T22:00:00Z","until":"2023-11-15T22:00:00Z"},
+                 {"cron":"@weekly","duration_seconds":3600}]})";
+
 // An API over a store in which every answer has something to say.
 struct Filled : ApiFixture {
   Filled() : document(json::parse(get("/api/v1/openapi.json").body)) {
     for (int number = 0; number < 60; ++number) report(number);
-    CHECK(send("PUT", "/api/v1/jobs/import", R"({"description":"nightly","tags":["eu"],"retention_days":900})",
-               "application/json")
-              .status == 200);
+    CHECK(send("PUT", "/api/v1/jobs/import", kSpecification, "application/json").status == 200);
+    CHECK(send("PUT", "/api/v1/jobs/export", R"({"schedule":{"interval_seconds":3600}})", "application/json").status ==
+          200);
+    CHECK(post("/api/v1/jobs/export/pause", R"({"until":"2100-01-01T00:00:00Z"})").status == 200);
     CHECK(post("/api/v1/jobs/import/runs", R"({"progress":0.5,"scheduled_at":"2023-11-14T22:00:00Z"})").status == 201);
     Alert alert = fakes::closed(fakes::raised("import", 1), fakes::kStart + fakes::seconds(3.5));
     alert.run_id = fakes::id_of(9);
@@ -187,7 +194,10 @@ TEST_CASE("the validator finds what does not meet a schema") {
   CHECK_FALSE(schemas.fault(schema, {{"n", 1.5}}).empty());
   CHECK_FALSE(schemas.fault(schema, json::object()).empty());
   CHECK_FALSE(schemas.fault(schema, {{"n", 1}, {"m", 2}}).empty());
-  CHECK_FALSE(schemas.fault({{"oneOf", json::array()}}, 1).empty());
+  const json one = {{"oneOf", {{{"minimum", 1}}, {{"maximum", 2}}}}};
+  CHECK(schemas.fault(one, 3).empty());
+  CHECK_FALSE(schemas.fault(one, 1).empty());
+  CHECK_FALSE(schemas.fault({{"anyOf", json::array()}}, 1).empty());
 }
 
 }  // namespace

@@ -71,8 +71,7 @@ TEST_CASE("jobs are selected by their tags") {
 TEST_CASE("what a specification cannot be is refused, and changes nothing") {
   const ApiFixture api;
   CHECK(blame(put(api, R"({"tag":["a"]})")) == "400 tag");
-  CHECK(blame(put(api, R"({"schedule":{"cron":"0 1 * * *"}})")) == "400 schedule");
-  CHECK(blame(put(api, R"({"grace_seconds":60})")) == "400 grace_seconds");
+  CHECK(blame(put(api, R"({"webhooks":[]})")) == "400 webhooks");
   CHECK(blame(put(api, R"({"description":5})")) == "400 description");
   CHECK(blame(put(api, R"({"tags":"a"})")) == "400 tags");
   CHECK(blame(put(api, R"({"tags":["a",7]})")) == "400 tags[1]");

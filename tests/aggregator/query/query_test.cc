@@ -15,6 +15,8 @@ using fakes::seconds;
 using fakes::started;
 using Names = std::vector<std::string>;
 
+constexpr Nanos kNow = kStart + 1'000'000 * kNanosPerSecond;
+
 struct History {
   fakes::FaultyStore store;
   Query query{store};
@@ -31,7 +33,7 @@ struct History {
     keep(run);
     return run;
   }
-  JobStatus status_of(const std::string& job) { return query.job(job)->status; }
+  JobStatus status_of(const std::string& job) { return query.job(job, kNow)->status; }
   Names names(const JobsRequest& request) {
     const auto page = query.jobs(request);
     REQUIRE(page.ok());
@@ -42,11 +44,12 @@ struct History {
 };
 
 TEST_CASE("the names of statuses are read as they are written") {
-  for (const JobStatus status : {JobStatus::kFailing, JobStatus::kRunning, JobStatus::kOk, JobStatus::kNew}) {
+  for (const JobStatus status :
+       {JobStatus::kPaused, JobStatus::kFailing, JobStatus::kRunning, JobStatus::kOk, JobStatus::kNew}) {
     REQUIRE(job_status_of(name_of(status)) == status);
   }
   REQUIRE(name_of(JobStatus::kFailing) == "failing");
-  REQUIRE_FALSE(job_status_of("paused"));
+  REQUIRE_FALSE(job_status_of("late"));
   REQUIRE_FALSE(job_status_of(""));
 }
 
@@ -88,7 +91,7 @@ TEST_CASE("a job shows its last run and the durations of those that succeeded") 
   history.ran("job", State::kFailed, 2);
   const Run last = history.ran("job", State::kRunning, 9);
   history.ran("other", State::kSucceeded, 100);
-  const auto job = history.query.job("job");
+  const auto job = history.query.job("job", kNow);
   REQUIRE(job.ok());
   REQUIRE(job->name == "job");
   REQUIRE(job->last_run == last);
@@ -102,8 +105,8 @@ TEST_CASE("a job that is only specified is new, and is there") {
   REQUIRE(history.store.put_job("planned", {"soon", {"eu"}, 7}).ok());
   history.ran("job", State::kSucceeded, 1);
   REQUIRE(history.status_of("planned") == JobStatus::kNew);
-  REQUIRE(history.query.job("planned")->spec.description == "soon");
-  REQUIRE(history.query.job("planned")->stats.count == 0);
+  REQUIRE(history.query.job("planned", kNow)->spec.description == "soon");
+  REQUIRE(history.query.job("planned", kNow)->stats.count == 0);
   REQUIRE(history.names({}) == Names{"job", "planned"});
   JobsRequest request;
   request.sort = JobsRequest::Sort::kLastRun;
@@ -114,6 +117,53 @@ TEST_CASE("a job that is only specified is new, and is there") {
   stats.filter.job = "planned";
   REQUIRE(history.query.stats(stats)->count == 0);
   REQUIRE(history.query.runs(stats.filter, std::nullopt, 1)->runs.empty());
+}
+
+TEST_CASE("when the next run is expected is told by the schedule, the last start and the pause") {
+  History history;
+  const auto next = [&history](const JobSpec& spec, Nanos now) {
+    REQUIRE(history.store.put_job("job", spec).ok());
+    return history.query.job("job", now)->next_expected_at;
+  };
+  constexpr Nanos hour = 3600 * kNanosPerSecond;
+  constexpr Nanos midnight = 20'000 * 24 * hour;
+  JobSpec spec;
+  REQUIRE_FALSE(next(spec, midnight));
+  spec.cron = "0 6 * * *";
+  REQUIRE(next(spec, midnight) == midnight + 6 * hour);
+  REQUIRE(next(spec, midnight + 6 * hour) == midnight + 30 * hour);
+  spec.paused_until = midnight + 6 * hour;
+  REQUIRE(next(spec, midnight) == midnight + 6 * hour);
+  spec.paused_until = midnight + 7 * hour;
+  REQUIRE(next(spec, midnight) == midnight + 30 * hour);
+  spec.paused_until = kNanosEnd;
+  REQUIRE_FALSE(next(spec, midnight));
+
+  JobSpec regular;
+  regular.interval = hour;
+  REQUIRE_FALSE(next(regular, midnight));
+  const Nanos start = history.ran("job", State::kRunning, 0).started_at;
+  REQUIRE(next(regular, kNow) == start + hour);
+  regular.paused_until = kNow + 1;
+  REQUIRE(next(regular, kNow) == kNow + 1);
+  REQUIRE(next(regular, kNow + 1) == start + hour);
+}
+
+TEST_CASE("a job that is paused is that, whatever else it is") {
+  History history;
+  JobSpec spec;
+  spec.paused_until = kNow;
+  history.ran("job", State::kFailed, 1);
+  REQUIRE(history.store.put_job("job", spec).ok());
+  REQUIRE(history.query.job("job", kNow - 1)->status == JobStatus::kPaused);
+  REQUIRE(history.query.job("job", kNow - 1)->paused);
+  REQUIRE(history.status_of("job") == JobStatus::kFailing);
+  REQUIRE_FALSE(history.query.job("job", kNow)->paused);
+  JobsRequest request;
+  request.status = JobStatus::kPaused;
+  REQUIRE(history.names(request) == Names{"job"});
+  request.now = kNow;
+  REQUIRE(history.names(request).empty());
 }
 
 TEST_CASE("jobs are selected by a tag that they have") {
@@ -133,7 +183,7 @@ TEST_CASE("a job whose runs have all expired keeps its statistics and is no new 
   history.ran("job", State::kSucceeded, 1);
   REQUIRE(history.store.put_job("job", {{}, {}, 1}).ok());
   REQUIRE(history.store.maintain(kStart + 3 * stats::kDay, true)->expired == 1);
-  const auto job = history.query.job("job");
+  const auto job = history.query.job("job", kNow);
   REQUIRE(job.ok());
   REQUIRE(job->status == JobStatus::kOk);
   REQUIRE_FALSE(job->last_run);
@@ -148,7 +198,7 @@ TEST_CASE("what is unknown is not found") {
   filter.job = "other";
   StatsRequest stats;
   stats.filter = filter;
-  REQUIRE(absl::IsNotFound(history.query.job("other").status()));
+  REQUIRE(absl::IsNotFound(history.query.job("other", kNow).status()));
   REQUIRE(absl::IsNotFound(history.query.run(id_of(99)).status()));
   REQUIRE(absl::IsNotFound(history.query.runs(filter, std::nullopt, 10).status()));
   REQUIRE(absl::IsNotFound(history.query.stats(stats).status()));
@@ -324,7 +374,7 @@ TEST_CASE("a start more than a minute behind its schedule is late") {
     run.scheduled_at = run.started_at - delay * kNanosPerSecond;
     history.keep(run);
   }
-  REQUIRE(history.query.job("job")->stats.late == 1);
+  REQUIRE(history.query.job("job", kNow)->stats.late == 1);
 }
 
 TEST_CASE("errors of the store come through") {
@@ -349,7 +399,7 @@ TEST_CASE("errors of the store come through") {
     history.store.summarize_error = busy;
     const StatsRequest of_all;
     REQUIRE(history.query.stats(of_all).status() == busy);
-    REQUIRE(history.query.job("job").status() == busy);
+    REQUIRE(history.query.job("job", kNow).status() == busy);
     REQUIRE(history.query.jobs({}).status() == busy);
     const ProfileRequest profile_of_all;
     REQUIRE(history.query.profile(profile_of_all).status() == busy);
@@ -358,7 +408,7 @@ TEST_CASE("errors of the store come through") {
   SECTION("jobs") {
     history.store.jobs_error = busy;
     REQUIRE(history.query.jobs({}).status() == busy);
-    REQUIRE(history.query.job("job").status() == busy);
+    REQUIRE(history.query.job("job", kNow).status() == busy);
   }
 }
 

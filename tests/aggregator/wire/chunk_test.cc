@@ -219,7 +219,24 @@ TEST_CASE("a chunk that is cut or of which a bit is flipped is an error") {
 }
 
 TEST_CASE("what a job is meant to be is kept") {
-  const JobSpec spec{"nightly", {"billing", "eu"}, 90};
+  JobSpec spec;
+  spec.description = "nightly";
+  spec.tags = {"billing", "eu"};
+  spec.retention_days = 90;
+  REQUIRE(*decode_job_spec(encode_job_spec(spec)) == spec);
+  spec.cron = "0 6 * * mon-fri";
+  spec.timezone = "Europe/Berlin";
+  spec.grace = 0;
+  spec.max_duration = 5;
+  spec.min_duration = 3;
+  spec.failures_before_alert = 2;
+  spec.successes_before_recovery = 4;
+  spec.maintenance = {{7, 9, "", 0}, {0, 0, "@weekly", 60}};
+  spec.paused_until = 0;
+  REQUIRE(*decode_job_spec(encode_job_spec(spec)) == spec);
+  spec.cron.clear();
+  spec.interval = 11;
+  spec.paused_until = kNanosEnd;
   REQUIRE(*decode_job_spec(encode_job_spec(spec)) == spec);
   REQUIRE(*decode_job_spec("") == JobSpec());
   REQUIRE(absl::IsDataLoss(decode_job_spec("\xff").status()));

@@ -41,13 +41,6 @@ struct Fixture {
   }
 };
 
-Child sleeper() {
-  return Child([](const std::function<void()>& ready) {
-    ready();
-    ::pause();
-  });
-}
-
 constexpr Nanos kLong = 100 * kNanosPerSecond;
 
 TEST_CASE("a process is asked for once, whatever it pushes") {

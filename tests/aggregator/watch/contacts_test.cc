@@ -41,13 +41,6 @@ struct Fixture {
   }
 };
 
-Child sleeper() {
-  return Child([](const std::function<void()>& ready) {
-    ready();
-    ::pause();
-  });
-}
-
 constexpr Nanos kLong = 100 * kNanosPerSecond;
 
 TEST_CASE("a process is asked for once, whatever it pushes") {
@@ -93,7 +86,6 @@ TEST_CASE("verdicts, and runs that are not the library's, hang on nothing") {
   Run reported = snapshot(2, State::kRunning);
   reported.reporter = Reporter::kHttp;
   on.hear(reported, {});
-  on.contacts.heard({FieldError{"id", "bad"}}, {});
   CHECK(on.silent_after(kLong) == 0);
 }
 

@@ -12,13 +12,6 @@
 namespace kleptometrics::aggregator {
 namespace {
 
-Child sleeper() {
-  return Child([](const std::function<void()>& ready) {
-    ready();
-    ::pause();
-  });
-}
-
 std::uint32_t pid_of(const Child& child) { return static_cast<std::uint32_t>(child.pid()); }
 std::uint64_t ticks_of(const Child& child) { return journal::process_stat(pid_of(child))->start_ticks; }
 

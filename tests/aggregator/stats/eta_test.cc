@@ -44,8 +44,8 @@ Total total(const Expectation& expected, double elapsed, std::optional<double> p
 TEST_CASE("by history a run ends as those did that took longer than it has by now") {
   CHECK(total(minutes(), 0).median == 60 * 50);
   CHECK(total(minutes(), 60 * 50).median == 60 * 75);
-  CHECK(total(minutes(), 60 * 50).low == Approx(60 * 53.45));
-  CHECK(total(minutes(), 60 * 50).high == Approx(60 * 97.55));
+  CHECK(total(minutes(), 60 * 50).low == Approx(60 * 52.55));
+  CHECK(total(minutes(), 60 * 50).high == Approx(60 * 98.45));
 }
 
 TEST_CASE("beyond all history a run is given the longer, the longer it has been overdue") {
@@ -94,22 +94,25 @@ TEST_CASE("a run that is done by its own progress ends now") {
   CHECK(done.median == Approx(600).epsilon(0.01));
 }
 
+// On average over histories: one alone has hardly any run as long as the last of these.
 TEST_CASE("the bands hold what they promise, in log-normal noise") {
-  const Expectation expected = learned(noisy({{200, 100}}, 0.4, 1));
-  for (const double elapsed : {0.0, 80.0, 150.0}) {
-    const Total band = total(expected, elapsed);
-    std::size_t within = 0;
-    std::size_t longer = 0;
-    std::size_t before = 0;
-    for (const double value : noisy({{20'000, 100}}, 0.4, 2)) {
-      if (value <= elapsed) continue;
-      ++longer;
-      within += value >= band.low && value <= band.high ? 1 : 0;
-      before += value <= band.median ? 1 : 0;
+  const std::vector<double> truth = noisy({{5000, 100}}, 0.4, 1000);
+  for (const double elapsed : {0.0, 80.0, 150.0, 250.0}) {
+    double within = 0;
+    double before = 0;
+    double longer = 0;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      const Total band = total(learned(noisy({{200, 100}}, 0.4, seed)), elapsed);
+      for (const double value : truth) {
+        if (value <= elapsed) continue;
+        ++longer;
+        within += value >= band.low && value <= band.high ? 1 : 0;
+        before += value <= band.median ? 1 : 0;
+      }
     }
     INFO(elapsed);
-    CHECK(static_cast<double>(within) / static_cast<double>(longer) == Approx(0.9).margin(0.06));
-    CHECK(static_cast<double>(before) / static_cast<double>(longer) == Approx(0.5).margin(0.1));
+    CHECK(within / longer == Approx(0.9).margin(0.05));
+    CHECK(before / longer == Approx(0.5).margin(0.07));
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "aggregator/http/json.h"
 #include "aggregator/model/run.h"
+#include "aggregator/stats/eta.h"
 #include "aggregator/stats/stats.h"
 
 namespace kleptometrics::aggregator::http {
@@ -29,7 +30,8 @@ void put_number(Json& json, const char* name, std::optional<double> value);
 void put_rounded(Json& json, const stats::Rounded& rounded);
 void put_stats(Json& json, const stats::Stats& stats);
 
-Json run_of(const Run& run, Steps steps);
+// `eta`: null if it is not known, or the run has ended.
+Json run_of(const Run& run, Steps steps, const stats::Eta* eta = nullptr);
 // The head of answers that repeat what they are about.
 Json subject_of(const stats::Subject& subject);
 

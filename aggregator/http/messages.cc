@@ -6,7 +6,8 @@ namespace kleptometrics::aggregator::http {
 namespace {
 
 wire::JobAnswer answer_of(const query::JobView& job) {
-  return {job.name, query::name_of(job.status), job.last_run ? &*job.last_run : nullptr, &job.stats, &job.spec};
+  return {job.name,  query::name_of(job.status),           job.last_run ? &*job.last_run : nullptr, &job.stats,
+          &job.spec, job.typical ? &*job.typical : nullptr};
 }
 
 }  // namespace

@@ -129,6 +129,11 @@ struct Resources {
   std::optional<std::uint64_t> max_rss_bytes, read_bytes, write_bytes;
 };
 
+// When a run will end: as likely as not before `median`; one of twenty ends before `low`, one behind `high`.
+struct Eta {
+  WallTime median, low, high;
+};
+
 // One execution of a job, as the aggregator knows it.
 struct Run {
   std::string id;  // UUID in text
@@ -142,6 +147,7 @@ struct Run {
   std::optional<Duration> duration;     // while it runs: so far, as of the last report
   std::optional<Duration> start_delay;  // started_at - scheduled_at; negative: it was early
   std::optional<double> progress;       // 0 to 1
+  std::optional<Eta> eta;               // while it runs, where it is known
   std::optional<int> exit_code;
   std::optional<Failure> failure;
   std::map<std::string, std::string> labels;
@@ -155,6 +161,13 @@ struct Run {
   std::uint64_t dropped = 0;  // reports, of any run, that the program's client had lost by then
 };
 
+// What the runs of a job usually take, learned from the newest that succeeded. Seconds.
+struct Typical {
+  double median = 0;
+  double low = 0, high = 0;      // 5 % and 95 % quantiles
+  std::optional<double> period;  // median from start to start, where starts are regular
+};
+
 struct Job {
   std::string name;
   std::string status;           // paused, overrunning, late, failing, running, ok or new
@@ -163,6 +176,7 @@ struct Job {
   std::string description;
   std::vector<std::string> tags;     // sorted
   std::uint32_t retention_days = 0;  // how long single runs are kept; 0: for ever
+  std::optional<Typical> typical;    // of one job that is asked for by its name, with at least 8 such runs
 };
 
 // A part of a list. `next_page_token` goes into the next question; empty: nothing is left.

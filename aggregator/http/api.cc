@@ -42,7 +42,7 @@ Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& c
                 return push_runs(r, committer, heard);
               }));
   router_.add("GET", "/api/v1/runs", [&](const Request& r) { return list_runs(r, query, clock); });
-  router_.add("GET", "/api/v1/runs/{id}", plain([&](const Request& r) { return get_run(r, query); }));
+  router_.add("GET", "/api/v1/runs/{id}", plain([&](const Request& r) { return get_run(r, query, clock); }));
   router_.add("PATCH", "/api/v1/runs/{id}", plain([&](const Request& r) { return patch_run(r, committer); }));
   router_.add("GET", "/api/v1/jobs", [&](const Request& r) { return list_jobs(r, query, clock); });
   router_.add("GET", "/api/v1/jobs/{job}", plain([&](const Request& r) { return get_job(r, query, clock); }));

@@ -31,9 +31,10 @@ namespace kleptometrics::aggregator::http {
 
 enum class Steps { kWith, kWithout };
 
-std::string run_json(const Run& run, Steps steps = Steps::kWith);
-// `next_page_token` empty: nothing is left.
-std::string runs_json(const std::vector<Run>& runs, std::string_view next_page_token);
+std::string run_json(const Run& run, Steps steps = Steps::kWith, const std::optional<stats::Eta>& eta = std::nullopt);
+// `etas`: one a run. `next_page_token` empty: nothing is left.
+std::string runs_json(const std::vector<Run>& runs, const std::vector<std::optional<stats::Eta>>& etas,
+                      std::string_view next_page_token);
 std::string job_json(const query::JobView& job);
 std::string jobs_json(const std::vector<query::JobView>& jobs, std::string_view next_page_token);
 // The subject is repeated at the head of these answers; `step` unless empty.

@@ -27,6 +27,14 @@ Json failure_of(const Failure& failure) {
   return json;
 }
 
+Json eta_json(const stats::Eta& eta) {
+  Json json = Json::object();
+  json["median"] = instant_text(eta.median);
+  json["low"] = instant_text(eta.low);
+  json["high"] = instant_text(eta.high);
+  return json;
+}
+
 Json step_of(const Step& step) {
   Json json = Json::object();
   json["name"] = step.name;
@@ -106,7 +114,7 @@ void put_number(Json& json, const char* name, std::optional<double> value) {
   if (value && std::isfinite(*value)) json[name] = number(*value);
 }
 
-Json run_of(const Run& run, Steps steps) {
+Json run_of(const Run& run, Steps steps, const stats::Eta* eta) {
   Json json = Json::object();
   json["id"] = run.id.text();
   json["job"] = run.job;
@@ -116,6 +124,7 @@ Json run_of(const Run& run, Steps steps) {
   if (!run.parent_id.none()) json["parent_id"] = run.parent_id.text();
   put_times(json, run);
   put_number(json, "progress", run.progress);
+  if (eta != nullptr) json["eta"] = eta_json(*eta);
   if (run.exit_code) json["exit_code"] = *run.exit_code;
   if (const auto failure = effective_failure(run)) json["failure"] = failure_of(*failure);
   put_maps(json, run);

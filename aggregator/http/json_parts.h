@@ -11,6 +11,7 @@
 
 #include "aggregator/http/json.h"
 #include "aggregator/model/run.h"
+#include "aggregator/stats/eta.h"
 #include "aggregator/stats/stats.h"
 
 namespace kleptometrics::aggregator::http {
@@ -44,7 +45,8 @@ std::string list_of(const char* name, const std::vector<T>& items, std::string_v
   return text + "}";
 }
 
-Json run_of(const Run& run, Steps steps);
+// `eta`: null if it is not known, or the run has ended.
+Json run_of(const Run& run, Steps steps, const stats::Eta* eta = nullptr);
 // The members that a specification has.
 void put_spec(Json& json, const JobSpec& spec);
 // The head of answers that repeat what they are about.

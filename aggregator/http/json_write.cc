@@ -31,6 +31,15 @@ Json ranked_of(const stats::RankedJob& job) {
   return json;
 }
 
+Json typical_of(const stats::Typical& typical) {
+  Json json = Json::object();
+  json["median_seconds"] = number(typical.median);
+  json["low_seconds"] = number(typical.low);
+  json["high_seconds"] = number(typical.high);
+  put_number(json, "period_seconds", typical.period);
+  return json;
+}
+
 // A head, and behind it the parts that an answer consists of, with the peak and the low of them.
 template <typename Part>
 std::string parts_of(const Json& head, const char* name, const std::vector<Part>& parts,
@@ -46,10 +55,15 @@ std::string parts_of(const Json& head, const char* name, const std::vector<Part>
 
 }  // namespace
 
-std::string run_json(const Run& run, Steps steps) { return text_of(run_of(run, steps)); }
+std::string run_json(const Run& run, Steps steps, const std::optional<stats::Eta>& eta) {
+  return text_of(run_of(run, steps, eta ? &*eta : nullptr));
+}
 
-std::string runs_json(const std::vector<Run>& runs, std::string_view next_page_token) {
-  return list_of("runs", runs, next_page_token, [](const Run& run) { return run_json(run); });
+std::string runs_json(const std::vector<Run>& runs, const std::vector<std::optional<stats::Eta>>& etas,
+                      std::string_view next_page_token) {
+  return list_of("runs", runs, next_page_token, [&](const Run& run) {
+    return run_json(run, Steps::kWith, etas[static_cast<std::size_t>(&run - runs.data())]);
+  });
 }
 
 std::string job_json(const query::JobView& job) {
@@ -61,6 +75,7 @@ std::string job_json(const query::JobView& job) {
   if (job.paused && *job.spec.paused_until < kNanosEnd) put_instant(json, "paused_until", job.spec.paused_until);
   put_instant(json, "next_expected_at", job.next_expected_at);
   if (job.last_run) json["last_run"] = run_of(*job.last_run, Steps::kWithout);
+  if (job.typical) json["typical"] = typical_of(*job.typical);
   Json& statistics = json["statistics"] = Json::object();
   put_stats(statistics, job.stats);
   return text_of(json);

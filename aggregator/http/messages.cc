@@ -6,8 +6,14 @@ namespace kleptometrics::aggregator::http {
 namespace {
 
 wire::JobAnswer answer_of(const query::JobView& job) {
-  return {job.name,   query::name_of(job.status), job.last_run ? &*job.last_run : nullptr, &job.stats, &job.spec,
-          job.paused, job.next_expected_at};
+  return {job.name,
+          query::name_of(job.status),
+          job.last_run ? &*job.last_run : nullptr,
+          &job.stats,
+          &job.spec,
+          job.paused,
+          job.next_expected_at,
+          job.typical ? &*job.typical : nullptr};
 }
 
 }  // namespace

@@ -133,7 +133,11 @@ absl::StatusOr<JobView> Query::job(const std::string& name, Nanos now) {
   if (heads->empty()) return absl::NotFoundError("there is no job `" + name + "`");
   const auto durations = add_up_all(store_, *heads);
   if (!durations.ok()) return durations.status();
-  return view_of(std::move(heads->front()), find(*durations, name), now);
+  const auto expected = expectation(name);
+  if (!expected.ok()) return expected.status();
+  JobView view = view_of(std::move(heads->front()), find(*durations, name), now);
+  view.typical = expected->typical();
+  return view;
 }
 
 absl::StatusOr<JobsPage> Query::jobs(const JobsRequest& request) {

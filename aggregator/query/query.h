@@ -21,6 +21,8 @@
 #include "aggregator/query/calendar.h"
 #include "aggregator/stats/change_points.h"
 #include "aggregator/stats/compare.h"
+#include "aggregator/stats/eta.h"
+#include "aggregator/stats/expectation.h"
 #include "aggregator/stats/history.h"
 #include "aggregator/stats/profile.h"
 #include "aggregator/stats/run_compare.h"
@@ -49,7 +51,12 @@ struct JobView {
   std::optional<Nanos> next_expected_at;
   std::optional<Run> last_run;  // newest start, without its steps
   stats::Stats stats;           // duration of succeeded runs, all time
+  // What its runs usually take. Of one job that is asked for by name alone: lists do not look at single runs.
+  std::optional<stats::Typical> typical;
 };
+
+// A page may hold running runs of many jobs; of so many what they usually take is looked up.
+inline constexpr std::size_t kEtaJobsMax = 10;
 
 struct JobsRequest {
   Nanos now = 0;       // wall clock
@@ -139,6 +146,13 @@ class Query {
                                    std::size_t limit);
   absl::StatusOr<AlertPage> alerts(const AlertFilter& filter, const std::optional<FindingCursor>& after,
                                    std::size_t limit);
+  // When the run will end; nullopt where it has ended, or nothing is learned of its job and it reports no progress.
+  // `now` by the wall clock.
+  absl::StatusOr<std::optional<stats::Eta>> eta(const Run& run, Nanos now);
+  // The same of each of the runs, in their order; nullopt also of those beyond the first kEtaJobsMax running jobs.
+  absl::StatusOr<std::vector<std::optional<stats::Eta>>> etas(const std::vector<Run>& runs, Nanos now);
+  // What is learned from the newest runs of the job that succeeded and are kept; nothing of a job that is unknown.
+  absl::StatusOr<stats::Expectation> expectation(const std::string& job);
   // Where runs have expired that the answer would need one by one, it is of whole hours (or days) instead, or of the
   // runs that are left, and says so (stats::Rounded).
   absl::StatusOr<stats::Stats> stats(const StatsRequest& request);

@@ -102,6 +102,20 @@ void write(const JobSpec& spec, v1::Job& out) {
   for (const MaintenanceWindow& window : spec.maintenance) write(window, *out.add_maintenance());
 }
 
+void write(const stats::Eta& eta, std::size_t run, v1::Eta& out) {
+  out.set_run(static_cast<std::uint32_t>(run));
+  out.set_median_ns(eta.median);
+  out.set_low_ns(eta.low);
+  out.set_high_ns(eta.high);
+}
+
+void write(const stats::Typical& typical, v1::Typical& out) {
+  out.set_median_seconds(typical.median);
+  out.set_low_seconds(typical.low);
+  out.set_high_seconds(typical.high);
+  if (known(typical.period)) out.set_period_seconds(*typical.period);
+}
+
 void write(const JobAnswer& job, v1::Job& out) {
   out.set_name(readable(job.name));
   out.set_status(readable(job.status));
@@ -115,6 +129,7 @@ void write(const JobAnswer& job, v1::Job& out) {
   out.set_paused(job.paused);
   if (job.paused && job.spec->paused_until < kNanosEnd) out.set_paused_until_ns(*job.spec->paused_until);
   if (job.next_expected_at) out.set_next_expected_at_ns(*job.next_expected_at);
+  if (job.typical != nullptr) write(*job.typical, *out.mutable_typical());
 }
 
 void write(const stats::Bucket& bucket, const Subject& subject, v1::Bucket& out) {
@@ -215,18 +230,23 @@ void write(const Alert& alert, v1::Alert& out) {
 
 }  // namespace
 
-std::string encode_runs(const std::vector<Run>& runs, std::string_view next_page_token) {
+std::string encode_runs(const std::vector<Run>& runs, std::string_view next_page_token,
+                        const std::vector<std::optional<stats::Eta>>& etas) {
   return encoded<v1::RunPage>([&](v1::RunPage& page) {
     Interner strings(*page.mutable_strings());
     for (const Run& run : runs) write(run, true, strings, page);
+    for (std::size_t i = 0; i < etas.size(); ++i) {
+      if (etas[i]) write(*etas[i], i, *page.add_etas());
+    }
     page.set_next_page_token(readable(next_page_token));
   });
 }
 
-std::string encode_run_page(const Run& run) {
+std::string encode_run_page(const Run& run, const std::optional<stats::Eta>& eta) {
   return encoded<v1::RunPage>([&](v1::RunPage& page) {
     Interner strings(*page.mutable_strings());
     write(run, true, strings, page);
+    if (eta) write(*eta, 0, *page.add_etas());
   });
 }
 

@@ -16,6 +16,8 @@
 #include "aggregator/model/run.h"
 #include "aggregator/stats/change_points.h"
 #include "aggregator/stats/compare.h"
+#include "aggregator/stats/eta.h"
+#include "aggregator/stats/expectation.h"
 #include "aggregator/stats/history.h"
 #include "aggregator/stats/profile.h"
 #include "aggregator/stats/run_compare.h"
@@ -32,11 +34,14 @@ struct JobAnswer {
   const JobSpec* spec = nullptr;  // null: none
   bool paused = false;
   std::optional<Nanos> next_expected_at{};
+  const stats::Typical* typical = nullptr;  // null: not known
 };
 
-// RunPage. Labels and failures are the effective ones. `next_page_token` empty: nothing is left.
-std::string encode_runs(const std::vector<Run>& runs, std::string_view next_page_token);
-std::string encode_run_page(const Run& run);
+// RunPage. Labels and failures are the effective ones. `next_page_token` empty: nothing is left. `etas`: one a run, or
+// none at all.
+std::string encode_runs(const std::vector<Run>& runs, std::string_view next_page_token,
+                        const std::vector<std::optional<stats::Eta>>& etas = {});
+std::string encode_run_page(const Run& run, const std::optional<stats::Eta>& eta = std::nullopt);
 std::string encode_job(const JobAnswer& job);
 std::string encode_jobs(const std::vector<JobAnswer>& jobs, std::string_view next_page_token);
 // `subject` is repeated in every Stats of an answer.

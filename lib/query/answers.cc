@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "lib/base/uuid.h"
 #include "lib/sketch/sketch.h"
@@ -179,6 +180,14 @@ class RunReader {
   Run& out_;
 };
 
+Eta eta(const v1::Eta& in) { return {instant(in.median_ns()), instant(in.low_ns()), instant(in.high_ns())}; }
+
+Typical typical(const v1::Typical& in) {
+  Typical out{in.median_seconds(), in.low_seconds(), in.high_seconds(), {}};
+  if (in.has_period_seconds()) out.period = in.period_seconds();
+  return out;
+}
+
 bool read_bucket(const v1::Bucket& in, Bucket* out) {
   out->start = instant(in.start_ns());
   out->end = instant(in.end_ns());
@@ -283,10 +292,19 @@ bool read(const v1::RunPage& in, RunPage* out) {
   for (const v1::Run& run : in.runs()) {
     if (!RunReader(in, run, &out->runs.emplace_back()).read()) return false;
   }
+  for (const v1::Eta& each : in.etas()) {
+    if (each.run() >= out->runs.size()) return false;
+    out->runs[each.run()].eta = eta(each);
+  }
   return true;
 }
 
-bool read(const v1::RunPage& in, Run* out) { return in.runs_size() == 1 && RunReader(in, in.runs(0), out).read(); }
+bool read(const v1::RunPage& in, Run* out) {
+  RunPage page;
+  if (in.runs_size() != 1 || !read(in, &page)) return false;
+  *out = std::move(page.runs.front());
+  return true;
+}
 
 // 0 on the wire is none.
 std::optional<Duration> limit(std::int64_t nanos) {
@@ -318,6 +336,7 @@ bool read(const v1::Job& in, Job* out) {
   out->tags.assign(in.tags().begin(), in.tags().end());
   out->retention_days = in.retention_days();
   read_expectations(in, out);
+  if (in.has_typical()) out->typical = typical(in.typical());
   if (in.has_last_run() && !read(in.last_run(), &out->last_run.emplace())) return false;
   return !in.name().empty() && read(in.stats(), &out->stats);
 }

@@ -9,13 +9,15 @@
 
 namespace kleptometrics::aggregator::http {
 
-Response get_run(const Request& request, query::Query& query) {
+Response get_run(const Request& request, query::Query& query, const Clock& clock) {
   auto id = run_id_of(request);
   if (auto* refused = std::get_if<Response>(&id)) return std::move(*refused);
   const auto run = query.run(std::get<Uuid>(id));
   if (!run.ok()) return problem(run.status());
+  const auto eta = query.eta(*run, clock.now().wall);
+  if (!eta.ok()) return problem(eta.status());
   return answer(
-      request, [&] { return run_json(*run); }, [&] { return wire::encode_run_page(*run); });
+      request, [&] { return run_json(*run, Steps::kWith, *eta); }, [&] { return wire::encode_run_page(*run, *eta); });
 }
 
 }  // namespace kleptometrics::aggregator::http

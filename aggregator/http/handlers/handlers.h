@@ -50,7 +50,7 @@ Response resume_job(const Request& request, Committer& committer, query::Query& 
 Response list_runs(const Request& request, query::Query& query, const Clock& clock);
 
 // GET /api/v1/runs/{id}.
-Response get_run(const Request& request, query::Query& query);
+Response get_run(const Request& request, query::Query& query, const Clock& clock);
 
 // GET /api/v1/jobs/{job}/stats (`measure`, `step`, `outcome`, and what selects runs).
 Response get_stats(const Request& request, query::Query& query, const Clock& clock);

@@ -65,8 +65,11 @@ Response list_runs(const Request& request, query::Query& query, const Clock& clo
   const auto page = query.runs(question.filter, question.after, question.limit);
   if (!page.ok()) return problem(page.status());
   const std::string next = page->next ? page_token(*page->next) : std::string();
+  const auto etas = query.etas(page->runs, clock.now().wall);
+  if (!etas.ok()) return problem(etas.status());
   return answer(
-      request, [&] { return runs_json(page->runs, next); }, [&] { return wire::encode_runs(page->runs, next); });
+      request, [&] { return runs_json(page->runs, *etas, next); },
+      [&] { return wire::encode_runs(page->runs, next, *etas); });
 }
 
 }  // namespace kleptometrics::aggregator::http

@@ -129,6 +129,11 @@ struct Resources {
   std::optional<std::uint64_t> max_rss_bytes, read_bytes, write_bytes;
 };
 
+// When a run will end: as likely as not before `median`; one of twenty ends before `low`, one behind `high`.
+struct Eta {
+  WallTime median, low, high;
+};
+
 // One execution of a job, as the aggregator knows it.
 struct Run {
   std::string id;  // UUID in text
@@ -142,6 +147,7 @@ struct Run {
   std::optional<Duration> duration;     // while it runs: so far, as of the last report
   std::optional<Duration> start_delay;  // started_at - scheduled_at; negative: it was early
   std::optional<double> progress;       // 0 to 1
+  std::optional<Eta> eta;               // while it runs, where it is known
   std::optional<int> exit_code;
   std::optional<Failure> failure;
   std::map<std::string, std::string> labels;
@@ -160,6 +166,13 @@ struct MaintenanceWindow {
   WallTime since{}, until{};  // of one that comes once
   std::string cron;           // of one that returns: when it begins; empty: it comes once
   Duration duration{};        // of one that returns
+};
+
+// What the runs of a job usually take, learned from the newest that succeeded. Seconds.
+struct Typical {
+  double median = 0;
+  double low = 0, high = 0;      // 5 % and 95 % quantiles
+  std::optional<double> period;  // median from start to start, where starts are regular
 };
 
 struct Job {
@@ -181,6 +194,7 @@ struct Job {
   bool paused = false;                       // not expected to run
   std::optional<WallTime> paused_until;      // absent while it is paused: until it is resumed
   std::optional<WallTime> next_expected_at;  // of an interval be it past
+  std::optional<Typical> typical;            // of one job that is asked for by its name, with at least 8 such runs
 };
 
 // A part of a list. `next_page_token` goes into the next question; empty: nothing is left.

@@ -244,7 +244,8 @@ absl::Status run(Settings settings) {
   if (!watch.ok()) return watch.status();
   if (!settings.spool_dir.empty()) places::make_private_dir(settings.spool_dir);  // as its first program would
   SpoolWatcher watcher(settings.spool_dir, **store, **committer, clock, *watch);
-  JobWatcher job_watcher(**store, **committer, clock, {});
+  JobWatcher job_watcher(**store, **committer, clock,
+                         {.learn = [&query](const std::string& job) { return query.expectation(job); }});
   if (absl::Status status = job_watcher.load(); !status.ok()) return status;
   (*committer)->tell(job_watcher);
   const http::guard::Server* front = nullptr;

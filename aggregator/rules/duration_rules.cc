@@ -38,14 +38,18 @@ void open_alert(Pass& pass, AlertKind kind, const RunFacts& run, Nanos limit, st
   pass.open(std::move(alert));
 }
 
-Nanos too_long(const std::optional<Limits>& limits) { return limits ? limits->too_long.value_or(0) : 0; }
+Nanos too_long(const RunFacts& run, const std::optional<Limits>& limits) {
+  const std::optional<Limits> learned = learned_for(run, limits);
+  return learned ? learned->too_long.value_or(0) : 0;
+}
 
 void open_overrun(Pass& pass, const RunFacts& run, Nanos limit) {
   open_alert(pass, AlertKind::kOverrun, run, limit, overrun_text(run.started_at, limit));
 }
 
 void open_slower(Pass& pass, const RunFacts& run) {
-  open_alert(pass, AlertKind::kSlower, run, too_long(pass.limits), slower_text(run.started_at, *pass.limits));
+  open_alert(pass, AlertKind::kSlower, run, too_long(run, pass.limits),
+             slower_text(run.started_at, *learned_for(run, pass.limits)));
 }
 
 // Whether a run that runs since `started_at` has passed the limit; 0: none.
@@ -75,7 +79,7 @@ void judge_overrun(Pass& pass, RunFacts& run) {
 
 void judge_slower(Pass& pass, RunFacts& run) {
   const bool told = run.slower_limit != 0;
-  const Nanos limit = told ? run.slower_limit : too_long(pass.limits);
+  const Nanos limit = told ? run.slower_limit : too_long(run, pass.limits);
   if (limit == 0) return;
   if (!told && run.duration > limit) open_slower(pass, run);
   run.slower_limit = run.duration > limit ? limit : 0;
@@ -83,6 +87,33 @@ void judge_slower(Pass& pass, RunFacts& run) {
 }
 
 }  // namespace
+
+std::optional<Limits> learned_for(const RunFacts& run, const std::optional<Limits>& limits) {
+  std::optional<Limits> own = limits;
+  if (own && run.too_long) own->too_long = run.too_long;
+  if (own && run.too_short) own->too_short = run.too_short;
+  return own;
+}
+
+void judge_shift(Pass& pass) {
+  if (!pass.limits) return;
+  const auto& alerts = pass.state.open_alerts;
+  const auto open = std::ranges::find_if(
+      alerts, [](const Alert& alert) { return alert.kind == AlertKind::kSlower && alert.run_id.none(); });
+  if (!pass.limits->shift) {
+    if (open != alerts.end()) pass.close(Uuid(open->id), pass.now, "the newest runs are as those before");
+    return;
+  }
+  if (open != alerts.end()) return;
+  Alert alert;
+  alert.id = alert_id(pass.job, AlertKind::kSlower, pass.now);
+  alert.kind = AlertKind::kSlower;
+  alert.opened_at = pass.now;
+  alert.expected = pass.limits->shift->median_before;
+  alert.actual = pass.limits->shift->median;
+  alert.message = shift_text(*pass.limits->shift);
+  pass.open(std::move(alert));
+}
 
 void judge_running(Pass& pass) {
   for (RunFacts& run : pass.state.running) {
@@ -92,7 +123,8 @@ void judge_running(Pass& pass) {
       pass.out.put(overrun(pass, run, limit));
       open_overrun(pass, run, limit);
     }
-    if (const Nanos limit = too_long(pass.limits); run.slower_limit == 0 && passed(run.started_at, limit, pass.now)) {
+    if (const Nanos limit = too_long(run, pass.limits);
+        run.slower_limit == 0 && passed(run.started_at, limit, pass.now)) {
       run.slower_limit = limit;
       open_slower(pass, run);
     }
@@ -123,7 +155,7 @@ std::optional<Nanos> next_of_running(const JobWatchState& state, const Calendar&
   };
   for (const RunFacts& run : state.running) {
     consider(run, calendar.spec().max_duration, run.overrun_limit);
-    consider(run, too_long(limits), run.slower_limit);
+    consider(run, too_long(run, limits), run.slower_limit);
   }
   return next == kNanosEnd ? std::nullopt : std::optional<Nanos>(next);
 }

@@ -31,6 +31,9 @@ struct RunFacts {
   // end, whatever the limit is then. 0: not told.
   Nanos overrun_limit = 0;
   Nanos slower_limit = 0;
+  // What has been learned of runs that do as much work as this one has reported, in the place of its job's Limits.
+  std::optional<Nanos> too_long{};
+  std::optional<Nanos> too_short{};
 
   bool failed() const { return state == State::kFailed || state == State::kCrashed; }
   bool operator==(const RunFacts&) const = default;

@@ -155,6 +155,7 @@ void JobWatch::advance(Nanos now, Findings& out) {
     judge_outcome(pass, end);
   }
   judge_running(pass);
+  judge_shift(pass);
   forget_running_beyond(pass);
 }
 

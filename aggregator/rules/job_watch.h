@@ -33,7 +33,8 @@
 //     succeeded in a row. Canceled runs count neither way.
 //   - too_short: opens when a run succeeds in less than min_duration, or than has been learned; closes with the next
 //     that does not.
-//   - overrun, slower: one a run, while it takes longer than max_duration, and than has been learned.
+//   - overrun, slower: one a run, while it takes longer than max_duration, and than has been learned; and a `slower` of
+//     no run while the newest runs are slower than those before, one and all.
 // None opens at an instant in a maintenance window or a pause, nor by a run that is history (kHistoryAge); they close
 // there all the same, and delays are recorded.
 //

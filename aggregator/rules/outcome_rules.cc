@@ -81,7 +81,8 @@ void close_overruled(Pass& pass, const RunFacts& run, bool too_short) {
 
 bool below_allowed(const Pass& pass, const RunFacts& run) { return run.duration < pass.spec().min_duration; }
 bool below_learned(const Pass& pass, const RunFacts& run) {
-  return pass.limits && run.duration < pass.limits->too_short.value_or(0);
+  const std::optional<Limits> learned = learned_for(run, pass.limits);
+  return learned && run.duration < learned->too_short.value_or(0);
 }
 bool is_too_short(const Pass& pass, const RunFacts& run) {
   return run.state == State::kSucceeded && (below_allowed(pass, run) || below_learned(pass, run));
@@ -95,10 +96,11 @@ void open_too_short(Pass& pass, const RunFacts& run) {
   alert.kind = AlertKind::kTooShort;
   alert.run_id = run.id;
   alert.opened_at = run.ended_at;
-  alert.expected = allowed ? pass.spec().min_duration : *pass.limits->too_short;
+  const std::optional<Limits> learned = learned_for(run, pass.limits);
+  alert.expected = allowed ? pass.spec().min_duration : *learned->too_short;
   alert.actual = run.duration;
   alert.message =
-      allowed ? too_short_text(run.duration, pass.spec().min_duration) : too_short_text(run.duration, *pass.limits);
+      allowed ? too_short_text(run.duration, pass.spec().min_duration) : too_short_text(run.duration, *learned);
   pass.open(std::move(alert));
 }
 

@@ -18,6 +18,10 @@ struct End {
 void judge_running(Pass& pass);
 // The run has ended, or ended otherwise than was known. Notes in it what has been told.
 void judge_duration(Pass& pass, RunFacts& run);
+// The limits that have been learned for the run: its own, where it has some, else its job's.
+std::optional<Limits> learned_for(const RunFacts& run, const std::optional<Limits>& limits);
+// Runs that have become slower, one and all: an alert `slower` of no run.
+void judge_shift(Pass& pass);
 // A run that is running is to be forgotten: closes what is open of it.
 void forget_running(Pass& pass, const RunFacts& run);
 // When a run that is running will pass a limit of which nothing was told; nullopt: never.

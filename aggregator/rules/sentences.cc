@@ -1,6 +1,8 @@
 #include "aggregator/rules/sentences.h"
 
+#include <algorithm>
 #include <array>
+#include <cstdio>
 #include <string_view>
 
 #include "lib/base/instant.h"
@@ -68,6 +70,15 @@ std::string overrun_text(Nanos started_at, Nanos limit) {
 
 std::string slower_text(Nanos started_at, const Limits& limits) {
   return runs_for_text(started_at, limits.too_long.value_or(0)) + "; " + usual_text(limits);
+}
+
+std::string shift_text(const Shift& shift) {
+  const double ratio = static_cast<double>(shift.median) / static_cast<double>(std::max<Nanos>(shift.median_before, 1));
+  char percent[32];
+  std::snprintf(percent, sizeof percent, "%+.0f %%", (ratio - 1) * 100);
+  return "the last " + std::to_string(shift.runs) + " runs took " + length_text(shift.median) +
+         " in the median, against " + length_text(shift.median_before) + " over " + std::to_string(shift.runs_before) +
+         " before, " + percent;
 }
 
 std::string too_short_text(Nanos duration, Nanos min_duration) {

@@ -24,6 +24,7 @@ std::string overrun_text(Nanos started_at, Nanos limit);
 std::string slower_text(Nanos started_at, const Limits& limits);
 // `succeeded after 3 s; at least 1 min are expected`, with learned limits `… ; 22 min are usual, by 200 runs, and at
 // least 10 min`.
+std::string shift_text(const Shift& shift);
 std::string too_short_text(Nanos duration, Nanos min_duration);
 std::string too_short_text(Nanos duration, const Limits& limits);
 // `failed at 2026-01-31T02:10:00Z: disk full`, `crashed at …: signal 9; 3 runs in a row, and 2 are enough for an

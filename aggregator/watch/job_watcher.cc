@@ -11,11 +11,12 @@
 namespace kleptometrics::aggregator {
 namespace {
 
-constexpr Nanos kGather = kNanosPerSecond / 10;       // what comes within this is judged and saved together
-constexpr Nanos kRetry = kNanosPerSecond;             // after the store could not record
-constexpr Nanos kSleepMax = 60 * kNanosPerSecond;     // however far the next deadline: the wall clock may be set
-constexpr Nanos kSeenSlack = 60 * kNanosPerSecond;    // a turn takes what was committed well within this
-constexpr Nanos kLookBack = rules::kHistoryAge;       // how long before its commit a run that was missed may have begun
+constexpr Nanos kGather = kNanosPerSecond / 10;      // what comes within this is judged and saved together
+constexpr Nanos kRetry = kNanosPerSecond;            // after the store could not record
+constexpr Nanos kLearnEvery = 60 * kNanosPerSecond;  // of a job
+constexpr Nanos kSleepMax = 60 * kNanosPerSecond;    // however far the next deadline: the wall clock may be set
+constexpr Nanos kSeenSlack = 60 * kNanosPerSecond;   // a turn takes what was committed well within this
+constexpr Nanos kLookBack = rules::kHistoryAge;      // how long before its commit a run that was missed may have begun
 
 // Ended so long ago that only a job that is watched for its schedule wants to know.
 bool is_history(const Run& run, Nanos now) {
@@ -24,13 +25,26 @@ bool is_history(const Run& run, Nanos now) {
   return end < now - rules::kHistoryAge;
 }
 
+// Of a run that reports work its own limits are known beside those of its job.
+void set_own_limits(const stats::Limits& learned, const stats::Counters& counters, rules::RunFacts& run) {
+  if (!learned.per) return;
+  const bool ended = run.state != State::kRunning;
+  run.too_long = ended ? too_long_ended(learned, counters) : too_long_running(learned, counters);
+  if (ended) run.too_short = too_short_ended(learned, counters);
+}
+
+rules::Limits limits_of(const stats::Limits& learned, const std::optional<stats::Sustained>& sustained) {
+  rules::Limits limits{learned.too_long, learned.too_short, learned.typical, learned.runs, {}};
+  const auto nanos = [](double seconds) { return static_cast<Nanos>(seconds * 1e9); };
+  if (sustained)
+    limits.shift = {nanos(sustained->median), nanos(sustained->median_before), stats::kInARow, sustained->runs_before};
+  return limits;
+}
+
 }  // namespace
 
 JobWatcher::JobWatcher(Store& store, Committer& committer, const Clock& clock, Options options)
-    : store_(store),
-      committer_(committer),
-      clock_(clock),
-      options_(std::move(options)) {}
+    : store_(store), committer_(committer), clock_(clock), options_(std::move(options)) {}
 
 JobWatcher::~JobWatcher() { stop(); }
 
@@ -44,7 +58,8 @@ std::vector<std::size_t> JobWatcher::choose(const std::vector<Run>& runs, Nanos 
 }
 
 void JobWatcher::committed(std::vector<Run> runs, Nanos now) {
-  for (const Run& run : runs) push({.job = run.job, .at = now, .run = rules::facts_of(run, now)});
+  for (Run& run : runs)
+    push({.job = run.job, .at = now, .run = rules::facts_of(run, now), .counters = std::move(run.counters)});
 }
 
 void JobWatcher::specified(const std::string& job, const JobSpec& spec, Nanos now) {
@@ -76,7 +91,11 @@ JobWatcher::Watched& JobWatcher::watched(const std::string& job) {
 
 void JobWatcher::take(Event event) {
   touched_.insert(event.job);
-  if (event.run) watched(event.job).watch.take(*std::move(event.run));
+  if (event.run) {
+    Watched& its = watched(event.job);
+    if (its.learned) set_own_limits(*its.learned, event.counters, *event.run);
+    its.watch.take(*std::move(event.run));
+  }
   if (event.spec) {
     // What was committed before it is judged by what held then.
     Watched& job = watched(event.job);
@@ -131,9 +150,8 @@ absl::Status JobWatcher::catch_up() {
     }
   }
   RunFilter open{.states = {State::kRunning}};
-  absl::Status status = store_.scan(open, [&](const Run& run) {
-    take({.job = run.job, .at = now, .run = rules::facts_of(run, now)});
-  });
+  absl::Status status =
+      store_.scan(open, [&](const Run& run) { take({.job = run.job, .at = now, .run = rules::facts_of(run, now)}); });
   if (!status.ok()) return status;
   return take_settled(since);
 }
@@ -174,7 +192,19 @@ void JobWatcher::judge(Nanos now) {
   }
 }
 
+// From time to time, of a job of which something is told: its runs are read for it.
+void JobWatcher::learn(const std::string& job, Watched& its) {
+  const Nanos steady = clock_.steady();
+  if (!options_.learn || (its.learned_at && steady - *its.learned_at < kLearnEvery)) return;
+  const auto expectation = options_.learn(job);
+  if (!expectation.ok()) return;  // the store is in trouble, which others tell of
+  its.learned_at = steady;
+  its.learned = expectation->limits();
+  its.watch.expect(its.learned ? std::optional(limits_of(*its.learned, expectation->sustained())) : std::nullopt);
+}
+
 void JobWatcher::judge(const std::string& job, Watched& its, Nanos now) {
+  learn(job, its);
   its.watch.advance(now, found_);
   unsaved_.insert(job);
   std::optional<Nanos> next = its.watch.next_deadline();

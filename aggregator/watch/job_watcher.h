@@ -24,6 +24,7 @@
 #include "aggregator/ingest/committer.h"
 #include "aggregator/ingest/witness.h"
 #include "aggregator/rules/job_watch.h"
+#include "aggregator/stats/expectation.h"
 #include "aggregator/store/store.h"
 #include "lib/base/clock.h"
 #include "lib/base/mutex.h"
@@ -34,6 +35,8 @@ class JobWatcher final : public Witness {
  public:
   struct Options {
     std::size_t queued_max = 20'000;
+    // What is learned from the runs of a job. Null: nothing is.
+    std::function<absl::StatusOr<stats::Expectation>(const std::string& job)> learn{};
   };
   // After a time in which nobody listened, programs on other machines come again within as long, at most the client's
   // longest back-off: nothing is judged before they have told what they have to tell.
@@ -63,11 +66,14 @@ class JobWatcher final : public Witness {
     std::string job;
     Nanos at = 0;
     std::optional<rules::RunFacts> run{};
+    stats::Counters counters{};  // of the run
     std::optional<JobSpec> spec{};
   };
   struct Watched {
     rules::JobWatch watch;
-    std::optional<Nanos> deadline{};  // as it stands in deadlines_
+    std::optional<stats::Limits> learned{};
+    std::optional<Nanos> learned_at{};  // steady clock
+    std::optional<Nanos> deadline{};    // as it stands in deadlines_
   };
   using Deadline = std::pair<Nanos, std::string>;
 
@@ -82,6 +88,7 @@ class JobWatcher final : public Witness {
   absl::Status take_settled(Nanos since);
   void judge(Nanos now);
   void judge(const std::string& job, Watched& watched, Nanos now);
+  void learn(const std::string& job, Watched& watched);
   absl::Status record(Nanos now);
 
   Store& store_;
@@ -92,11 +99,11 @@ class JobWatcher final : public Witness {
   // The turning thread's own; before start() that of load().
   std::map<std::string, Watched> jobs_;
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;  // some are outdated
-  std::set<std::string> touched_;  // to be judged, and saved
-  std::set<std::string> unsaved_;  // judged, and to be saved
-  rules::Findings found_;          // not recorded yet
-  Nanos seen_ = 0;                 // what was committed before, or soon after, has been taken (wall clock)
-  Nanos judge_from_ = 0;           // steady clock
+  std::set<std::string> touched_;                                                   // to be judged, and saved
+  std::set<std::string> unsaved_;                                                   // judged, and to be saved
+  rules::Findings found_;                                                           // not recorded yet
+  Nanos seen_ = 0;        // what was committed before, or soon after, has been taken (wall clock)
+  Nanos judge_from_ = 0;  // steady clock
 
   Mutex mutex_;
   Condition changed_;

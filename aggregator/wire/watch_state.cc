@@ -61,6 +61,8 @@ void write(const RunFacts& run, v1::WatchRun& out) {
   out.set_history(run.history);
   out.set_overrun_limit(run.overrun_limit);
   out.set_slower_limit(run.slower_limit);
+  if (run.too_long) out.set_too_long(*run.too_long);
+  if (run.too_short) out.set_too_short(*run.too_short);
 }
 
 bool read(const v1::WatchRun& in, RunFacts& run) {
@@ -77,6 +79,8 @@ bool read(const v1::WatchRun& in, RunFacts& run) {
   run.history = in.history();
   run.overrun_limit = in.overrun_limit();
   run.slower_limit = in.slower_limit();
+  if (in.has_too_long()) run.too_long = in.too_long();
+  if (in.has_too_short()) run.too_short = in.too_short();
   return name_of(run.state) != "unknown";
 }
 
@@ -115,6 +119,10 @@ std::string encode_watch(const SavedWatch& watch) {
   const rules::JobWatchState& state = watch.state;
   v1::WatchState out;
   out.set_since(state.since);
+  if (state.last_pause) {
+    out.set_pause_since(state.last_pause->since);
+    out.set_pause_until(state.last_pause->until);
+  }
   out.set_judged(state.judged);
   write_all(state.slots, *out.mutable_slots());
   write_all(state.starts, *out.mutable_starts());
@@ -140,6 +148,7 @@ absl::StatusOr<SavedWatch> decode_watch(std::string_view bytes) {
                     read_all(in.ended(), state.ended) && read_alerts(in, state.open_alerts);
   if (!fine) return absl::DataLossError("what the watch over a job remembers is damaged");
   state.since = in.since();
+  if (in.has_pause_since()) state.last_pause = {in.pause_since(), in.pause_until()};
   state.judged = in.judged();
   if (in.has_overdue()) state.overdue = in.overdue();
   if (in.has_newest_start()) state.newest_start = in.newest_start();

@@ -28,14 +28,15 @@ struct House {
   std::unique_ptr<Committer> committer;
   std::unique_ptr<JobWatcher> watcher;
   std::size_t queued_max = 1000;
+  std::function<absl::StatusOr<stats::Expectation>(const std::string&)> learn{};
 
   House() { open(); }
   ~House() { close(); }
 
   void open() {
     committer = *Committer::create(store, clock, {});
-    watcher = std::make_unique<JobWatcher>(
-        store, *committer, clock, JobWatcher::Options{queued_max});
+    watcher = std::make_unique<JobWatcher>(store, *committer, clock,
+                                           JobWatcher::Options{.queued_max = queued_max, .learn = learn});
     REQUIRE(watcher->load().ok());
     committer->tell(*watcher);
     committer->start();
@@ -209,6 +210,48 @@ TEST_CASE("what the store could not record is recorded later") {
   REQUIRE(house.alerts(true).empty());
   house.turn();
   REQUIRE(house.alerts(true).size() == 1);
+}
+
+TEST_CASE("what has been learned of a job is told while a run takes longer, and when all have become slower") {
+  House house;
+  house.close();
+  house.learn = [&](const std::string& job) -> absl::StatusOr<stats::Expectation> {
+    stats::Learner learner;
+    const auto page = house.store.runs({.job = job, .states = {State::kSucceeded}}, {}, 200);
+    for (const Run& run : page->runs) learner.add(run);
+    return learner.finish();
+  };
+  house.open();
+  std::uint32_t number = 0;
+  const auto run_for = [&](double length) {
+    const Run run = started("job", ++number, house.clock.wall);
+    house.commit(run);
+    house.clock.advance(seconds(length));
+    house.commit(finished(run, seconds(length)));
+    house.turn();
+    house.clock.advance(seconds(70));
+  };
+  for (int i = 0; i < 20; ++i) run_for(100 + i % 3);
+  REQUIRE(house.alerts(true).empty());
+
+  SECTION("one run") {
+    const Nanos start = house.clock.wall;
+    house.commit(started("job", ++number, start));
+    REQUIRE(house.turn() < start + seconds(400));
+    house.turn_at(start + seconds(400));
+    REQUIRE(house.alerts(true).size() == 1);
+    REQUIRE(house.alerts(true)[0].kind == AlertKind::kSlower);
+    REQUIRE(house.alerts(true)[0].run_id == fakes::id_of(number));
+  }
+  SECTION("all") {
+    for (int i = 0; i < 5; ++i) run_for(130 + i);
+    const auto open = house.alerts(true);
+    REQUIRE(open.size() == 1);
+    REQUIRE(open[0].kind == AlertKind::kSlower);
+    REQUIRE(open[0].run_id.none());
+    for (int i = 0; i < 10; ++i) run_for(100);
+    REQUIRE(house.alerts(true).empty());
+  }
 }
 
 TEST_CASE("the thread records by itself what is committed") {

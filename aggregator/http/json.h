@@ -50,6 +50,8 @@ std::string run_comparison_json(const stats::RunComparison& comparison);
 std::string changes_json(const stats::ChangePoints& found, const stats::Subject& subject);
 std::string delays_json(const std::vector<Delay>& delays, std::string_view next_page_token);
 std::string alert_json(const Alert& alert);
+// Of each list the first 1,000, beside how many there are.
+std::string backtest_json(const query::Backtest& backtest);
 std::string alerts_json(const std::vector<Alert>& alerts, std::string_view next_page_token);
 std::string batch_json(const BatchResult& result);
 // RFC 9457. `field` empty: no field is at fault.

@@ -1,4 +1,5 @@
 // Delays and alerts as JSON.
+#include <algorithm>
 #include <string>
 
 #include "aggregator/http/json.h"
@@ -54,6 +55,36 @@ std::string alert_json(const Alert& alert) {
 
 std::string alerts_json(const std::vector<Alert>& alerts, std::string_view next_page_token) {
   return list_of("alerts", alerts, next_page_token, alert_json);
+}
+
+namespace {
+
+constexpr std::size_t kBacktestListedMax = 1000;
+
+// The first of them, which are the earliest.
+template <typename T, typename Write>
+Json first_of(const std::vector<T>& all, Write write) {
+  Json list = Json::array();
+  for (std::size_t i = 0; i < std::min(all.size(), kBacktestListedMax); ++i) list.push_back(Json::parse(write(all[i])));
+  return list;
+}
+
+}  // namespace
+
+std::string backtest_json(const query::Backtest& backtest) {
+  const rules::BacktestResult& result = backtest.result;
+  Json json = Json::object();
+  put_instant(json, "since", backtest.since);
+  put_instant(json, "until", backtest.until);
+  json["summary"] = result.summary;
+  json["runs"] = result.runs;
+  json["alerted_runs"] = result.alerted_runs;
+  json["gaps"] = result.gaps;
+  json["alert_count"] = result.alerts.size();
+  json["delay_count"] = result.delays.size();
+  json["alerts"] = first_of(result.alerts, alert_json);
+  json["delays"] = first_of(result.delays, delay_json);
+  return text_of(json);
 }
 
 std::optional<FieldError> refuse_members(std::string_view text) {

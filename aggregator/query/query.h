@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "aggregator/model/run.h"
 #include "aggregator/query/calendar.h"
+#include "aggregator/rules/backtest.h"
 #include "aggregator/stats/change_points.h"
 #include "aggregator/stats/compare.h"
 #include "aggregator/stats/eta.h"
@@ -128,6 +129,18 @@ struct ChangesRequest {
   std::string step;
 };
 
+// A specification to be tried on the runs of a job that started in [since, until).
+struct BacktestRequest {
+  std::string job;
+  JobSpec spec;
+  Nanos since = 0, until = 0;
+};
+inline constexpr std::size_t kBacktestRunsMax = 200'000;
+struct Backtest {
+  Nanos since = 0, until = 0;  // of what was tried: not before runs have expired
+  rules::BacktestResult result;
+};
+
 // Any thread. NotFound where the job or run is unknown; a job exists if it ever had a run, or has a specification.
 // Borrows the store.
 class Query {
@@ -170,6 +183,8 @@ class Query {
   // On at most about stats::kPointsMax points: medians of single runs that followed each other, or of hours or days
   // where there are more than kSingleRunsMax runs, or some have expired.
   absl::StatusOr<stats::ChangePoints> changes(const ChangesRequest& request);
+  // Without what has been learned of the job, which is of today. OutOfRange: there are more than kBacktestRunsMax runs.
+  absl::StatusOr<Backtest> backtest(const BacktestRequest& request);
 
  private:
   absl::Status require(const std::string& job);

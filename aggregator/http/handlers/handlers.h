@@ -76,6 +76,8 @@ Response get_changes(const Request& request, query::Query& query, const Clock& c
 
 // GET /api/v1/delays and /api/v1/alerts (`state` = open or closed, `kind`, `job`, `since` and `until` of their opening,
 // `limit`, `page_token`): open ones first, then the newest opened.
+// What the specification in the body would have told of the past.
+Response backtest_job(const Request& request, query::Query& query, const Clock& clock);
 Response list_delays(const Request& request, query::Query& query, const Clock& clock);
 Response list_alerts(const Request& request, query::Query& query, const Clock& clock);
 

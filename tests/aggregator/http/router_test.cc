@@ -73,7 +73,7 @@ TEST_CASE("HEAD is answered as GET is") {
 
 TEST_CASE("the routes can be listed") {
   const ApiFixture fixture;
-  CHECK(fixture.api->routes().size() == 25);
+  CHECK(fixture.api->routes().size() == 26);
   CHECK(fixture.api->routes().front().method == "POST");
   CHECK(fixture.api->routes().front().pattern == "/api/v1/runs");
 }

@@ -83,7 +83,7 @@ Total within(const Guess& guess, double elapsed) {
 Nanos later(Nanos at, double seconds) {
   const double nanos = seconds * static_cast<double>(kNanosPerSecond);
   const Nanos left = kNanosEnd - at;
-  return nanos < static_cast<double>(left) ? at + static_cast<Nanos>(nanos) : kNanosEnd;
+  return nanos < static_cast<double>(left) ? at + std::llround(nanos) : kNanosEnd;
 }
 
 double seconds_of(Nanos nanos) { return static_cast<double>(nanos) / static_cast<double>(kNanosPerSecond); }

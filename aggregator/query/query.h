@@ -38,7 +38,7 @@ using stats::kGraceDefault;
 // The first that holds of (overrunning, late come with alerts): it is not expected to run; the newest terminal run
 // failed or crashed; a run is open; there are runs; there are none that ended. A canceled run says nothing
 // about its job: the newest of the others decides.
-enum class JobStatus { kPaused, kFailing, kRunning, kOk, kNew };
+enum class JobStatus { kPaused, kOverrunning, kLate, kFailing, kRunning, kOk, kNew };
 std::string_view name_of(JobStatus status);
 std::optional<JobStatus> job_status_of(std::string_view name);
 

@@ -32,9 +32,12 @@ Guess by_history(const std::vector<double>& sorted) {
   return {median, std::max(kScaleMin, kNormalScale * median_of(std::move(logs)))};
 }
 
-Guess by_progress(double reached, double progress) {
-  return {std::log(std::max(reached, kSmallest) / progress),
-          std::max(kScaleMin, kWalk * std::sqrt((1 - progress) / progress))};
+// `usual`: how long runs take, by logarithms; absent: not known.
+Guess by_progress(double reached, double progress, std::optional<double> usual) {
+  const double passed = std::log(std::max(reached, kSmallest));
+  double walked = progress;
+  if (usual) walked = std::min(walked, std::exp(passed - *usual));
+  return {passed - std::log(progress), std::max(kScaleMin, kWalk * std::sqrt((1 - walked) / walked))};
 }
 
 Guess both(const Guess& history, const Guess& progress) {
@@ -83,7 +86,7 @@ Total within(const Guess& guess, double elapsed) {
 Nanos later(Nanos at, double seconds) {
   const double nanos = seconds * static_cast<double>(kNanosPerSecond);
   const Nanos left = kNanosEnd - at;
-  return nanos < static_cast<double>(left) ? at + static_cast<Nanos>(nanos) : kNanosEnd;
+  return nanos < static_cast<double>(left) ? at + std::llround(nanos) : kNanosEnd;
 }
 
 double seconds_of(Nanos nanos) { return static_cast<double>(nanos) / static_cast<double>(kNanosPerSecond); }
@@ -98,8 +101,10 @@ std::optional<Total> total_of(const Expectation& expected, double elapsed, doubl
     if (!learned) return std::nullopt;
     return by_history(history, elapsed);
   }
-  const Guess own = by_progress(reached, std::min(*progress, 1.0));
-  return within(learned ? both(by_history(history), own) : own, elapsed);
+  if (*progress >= 1) return Total{elapsed, elapsed, elapsed};
+  if (!learned) return within(by_progress(reached, *progress, {}), elapsed);
+  const Guess others = by_history(history);
+  return within(both(others, by_progress(reached, *progress, others.median)), elapsed);
 }
 
 std::optional<Eta> eta_of(const Run& run, const Expectation& expected, Nanos now) {

@@ -7,7 +7,9 @@
 // be.
 //
 // BY PROGRESS: a share p that took t makes t / p for the whole, if it goes on like that. It does not quite: taken as a
-// random walk, the total is known up to a factor of exp(0.3 sqrt((1 - p) / p)).
+// random walk, the total is known up to a factor of exp(0.3 sqrt((1 - p) / p)). A run that claims more
+// than the share of the usual time that has passed, as one that goes on where another left off, is believed as one that
+// claims that share. Where all is done, it ends now.
 //
 // BY BOTH: the mean by logarithms, weighted by what either is sure of (inverse variance). Where the two contradict each
 // other by more than both allow, the doubt falls on the history: the progress is that of the run itself.

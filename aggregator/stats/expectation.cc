@@ -69,7 +69,7 @@ Bounds bounds_of(const std::vector<double>& values, double smallest) {
 
 Nanos nanos_of(double seconds) {
   const double nanos = seconds * static_cast<double>(kNanosPerSecond);
-  return nanos < static_cast<double>(kNanosEnd) ? static_cast<Nanos>(nanos) : kNanosEnd;
+  return nanos < static_cast<double>(kNanosEnd) ? std::llround(nanos) : kNanosEnd;
 }
 
 double scale_by_logs(const std::vector<double>& values) { return Logs(values, 0).scale; }

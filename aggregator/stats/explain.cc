@@ -144,6 +144,17 @@ std::string explain(const ChangePoint& change, const Measure& measure) {
   return text + ", " + p_text(change.p_value) + ": " + std::string(name_of(change.verdict));
 }
 
+std::string explain(const Sustained& shift) {
+  return "the last " + runs_text(kInARow) + " took longer than " + seconds_text(shift.limit) + " each, " +
+         seconds_text(shift.median) + " in the median; " + seconds_text(shift.median_before) + " are usual, by " +
+         runs_text(shift.runs_before);
+}
+
+std::string per_text(double seconds, double counted, const Limits& limits) {
+  return seconds_text(seconds / counted) + " for one of `" + limits.per->counter + "` against " +
+         seconds_text(limits.per->median) + " that are usual, by " + runs_text(limits.runs);
+}
+
 std::string normalized_text(const PerCounter& per) {
   const double ratio = *per.counter_ratio;
   const std::string times = ratio < 1.995 ? fixed(ratio, 2) : two_digits(ratio);

@@ -6,6 +6,7 @@
 
 #include "aggregator/stats/change_points.h"
 #include "aggregator/stats/compare.h"
+#include "aggregator/stats/expectation.h"
 #include "aggregator/stats/run_compare.h"
 
 namespace kleptometrics::aggregator::stats {
@@ -23,6 +24,12 @@ std::string explain(const RunComparison& comparison);
 
 // `median 61.2 s over 120 runs against 43.5 s over 300 before, +41 %, p = 0.0004: slower`. Likewise.
 std::string explain(const ChangePoint& change, const Measure& measure);
+
+// `the last 5 runs took longer than 33.0 min each, 41.0 min in the median; 22.0 min are usual, by 195 runs`.
+std::string explain(const Sustained& shift);
+// `750 ms for one of `records` against 500 ms that are usual, by 180 runs`: of a run that took so long, and counted.
+// Requires limits.per, and counted > 0.
+std::string per_text(double seconds, double counted, const Limits& limits);
 
 // `per `records` it is unchanged: 2.1 times as many`.
 std::string normalized_text(const PerCounter& per);

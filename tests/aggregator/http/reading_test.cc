@@ -68,6 +68,25 @@ TEST_CASE("the last page, full or not, has no token") {
   CHECK(at(api.get(kRuns + "?limit=3"), "/next_page_token") != "absent");
 }
 
+TEST_CASE("a job tells what its runs usually take, and a run that is running when it will end") {
+  const ApiFixture api;
+  for (int i = 0; i < 20; ++i) api.succeed("nightly", 600, 86'400 * (20 - i));
+  const Response job = api.get("/api/v1/jobs/nightly");
+  CHECK(at(job, "/typical") == R"({"high_seconds":600,"low_seconds":600,"median_seconds":600,"period_seconds":86400})");
+  CHECK(at(api.get("/api/v1/jobs"), "/jobs/0/typical") == "absent");
+  const std::string id = at(api.post("/api/v1/jobs/nightly/runs", R"({"started_at":"2023-11-14T22:12:20Z"})"), "/id");
+  CHECK(at(api.get(kRuns + "/" + id), "/eta/median") == "2023-11-14T22:22:20Z");
+  CHECK(at(api.get(kRuns + "?state=running"), "/runs/0/eta/high") == "2023-11-14T22:22:20Z");
+  CHECK(at(api.patch(kRuns + "/" + id, R"({"state":"succeeded"})"), "/state") == "succeeded");
+  CHECK(at(api.get(kRuns + "/" + id), "/eta") == "absent");
+  // Of a job without a history only the progress is known.
+  const std::string other = at(api.post("/api/v1/jobs/new/runs", R"({"started_at":"2023-11-14T22:12:20Z"})"), "/id");
+  CHECK(at(api.get(kRuns + "/" + other), "/eta") == "absent");
+  api.patch(kRuns + "/" + other, R"({"progress":0.5})");
+  CHECK(at(api.get(kRuns + "/" + other), "/eta/median") == "2023-11-14T22:14:20Z");
+  CHECK(at(api.get("/api/v1/jobs/new"), "/typical") == "absent");
+}
+
 TEST_CASE("lists are filtered by what the API names") {
   const ApiFixture api;
   api.succeed("nightly", 1, 7200);

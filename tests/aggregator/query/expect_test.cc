@@ -39,7 +39,7 @@ TEST_CASE("a job tells what is typical of its newest runs that succeeded, a list
   jobs.ran("import", 10, 9000);
   jobs.ran("import", 200, 600);
   jobs.ran("import", 30, 5, State::kFailed);
-  const auto job = jobs.query.job("import");
+  const auto job = jobs.query.job("import", kStart);
   REQUIRE(job.ok());
   REQUIRE(job->typical);
   CHECK(job->typical->median == 600);
@@ -53,9 +53,9 @@ TEST_CASE("a job tells what is typical of its newest runs that succeeded, a list
 TEST_CASE("nothing is typical of a job with fewer than eight runs that succeeded") {
   Jobs jobs;
   jobs.ran("import", 7, 600);
-  CHECK_FALSE(jobs.query.job("import")->typical);
+  CHECK_FALSE(jobs.query.job("import", kStart)->typical);
   jobs.ran("import", 1, 600);
-  CHECK(jobs.query.job("import")->typical);
+  CHECK(jobs.query.job("import", kStart)->typical);
 }
 
 TEST_CASE("a run that is running ends when those before it did, one that has ended does not end again") {

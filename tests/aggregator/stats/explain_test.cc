@@ -58,5 +58,17 @@ TEST_CASE("a counter that explains a change says how many times as many there we
   CHECK(normalized_text(per) == "per `records` it is unchanged: 30 times as many");
 }
 
+TEST_CASE("a shift is told with its limit and both medians") {
+  CHECK(explain(Sustained{41 * 60, 22 * 60, 33 * 60, 195}) ==
+        "the last 5 runs took longer than 33.0 min each, 41.0 min in the median; 22.0 min are usual, by 195 runs");
+}
+
+TEST_CASE("what a run took for its work is told against what is usual") {
+  Limits limits;
+  limits.runs = 180;
+  limits.per = Rate{"records", 0.5, 0.7, 0.1, 10};
+  CHECK(per_text(300, 400, limits) == "750 ms for one of `records` against 500 ms that are usual, by 180 runs");
+}
+
 }  // namespace
 }  // namespace kleptometrics::aggregator::stats

@@ -292,7 +292,57 @@ TEST_CASE("A job is told with what it is meant to be") {
   CHECK(told->paused);
   CHECK(told->paused_until == WallTime(std::chrono::seconds(6)));
   CHECK(told->next_expected_at == WallTime(std::chrono::seconds(7)));
+  CHECK_FALSE(told->typical);
   CHECK_FALSE(told->last_run);
+}
+
+TEST_CASE("A job is told with what its runs usually take") {
+  v1::Job job;
+  job.set_name("nightly");
+  job.mutable_typical()->set_median_seconds(600);
+  job.mutable_typical()->set_low_seconds(500.5);
+  job.mutable_typical()->set_high_seconds(900);
+  const auto ask = [&job] {
+    const Peer peer(http(200, job.SerializeAsString()));
+    return Aggregator(peer.endpoint()).job("nightly");
+  };
+  const auto told = ask();
+  REQUIRE(told);
+  REQUIRE(told->typical);
+  CHECK(told->typical->median == 600);
+  CHECK(told->typical->low == 500.5);
+  CHECK(told->typical->high == 900);
+  CHECK_FALSE(told->typical->period);
+  job.mutable_typical()->set_period_seconds(86'400);
+  CHECK(ask()->typical->period == 86'400);
+}
+
+TEST_CASE("The runs of a page that are running come with their ends") {
+  v1::RunPage page;
+  page.add_strings("");
+  for (int i = 0; i < 2; ++i) {
+    v1::Run& run = *page.add_runs();
+    run.set_id(std::string(16, 'i'));
+    run.set_state(v1::STATE_RUNNING);
+  }
+  v1::Eta& eta = *page.add_etas();
+  eta.set_run(1);
+  eta.set_median_ns(6'000'000'000);
+  eta.set_low_ns(5'000'000'000);
+  eta.set_high_ns(9'000'000'000);
+  const auto ask = [&page] {
+    const Peer peer(http(200, page.SerializeAsString()));
+    return Aggregator(peer.endpoint()).runs();
+  };
+  const auto told = ask();
+  REQUIRE(told);
+  CHECK_FALSE(told->runs[0].eta);
+  REQUIRE(told->runs[1].eta);
+  CHECK(told->runs[1].eta->median == WallTime(std::chrono::seconds(6)));
+  CHECK(told->runs[1].eta->low == WallTime(std::chrono::seconds(5)));
+  CHECK(told->runs[1].eta->high == WallTime(std::chrono::seconds(9)));
+  eta.set_run(2);
+  CHECK_FALSE(ask());  // of no run
 }
 
 TEST_CASE("A profile comes with its cells, its peak and its low") {

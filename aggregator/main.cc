@@ -7,7 +7,6 @@
 // Parts are started from the store outwards and stopped from the sockets inwards, so that nothing that is running lacks
 // what it needs. Exit codes: 0 after SIGTERM or SIGINT, 1 for what cannot be started or go on.
 #include <fcntl.h>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,6 +30,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "aggregator/base/heap.h"
 #include "aggregator/base/log.h"
 #include "aggregator/http/api.h"
 #include "aggregator/http/guard/server.h"
@@ -197,13 +197,13 @@ std::vector<http::ServiceCounter> counters_of(const http::guard::GuardCounts& co
 absl::Status run(Settings settings) {
   const sigset_t signals = block_signals();
   allow_descriptors();
-  ::mallopt(M_ARENA_MAX, 2);  // a sidecar is to be small: each further arena keeps some of what a load has filled
+  prepare_heap();
   const Clock& clock = system_clock();
   if (absl::Status status = ::geteuid() == 0 ? resolve_system(settings) : resolve_user(settings); !status.ok())
     return status;
 
   if (!settings.backup.empty()) return backup_store(settings.store, settings.backup);
-  auto store = open_store(settings.store);
+  auto store = open_store(settings.store, settings.verify_store);
   if (!store.ok()) return store.status();
   if (settings.verify_store) return verify(**store, settings.store);
   auto committer = Committer::create(**store, clock, {});

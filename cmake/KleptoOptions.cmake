@@ -69,6 +69,10 @@ if(KLEPTO_BUILD_AGGREGATOR)
   find_package(absl REQUIRED)
   find_package(nlohmann_json REQUIRED)
   find_package(SQLite3 REQUIRED)
+  # The aggregator's heap (aggregator/base/heap.h); sanitizers bring their own.
+  if(NOT KLEPTO_SANITIZE)
+    pkg_check_modules(jemalloc IMPORTED_TARGET GLOBAL jemalloc)
+  endif()
 endif()
 
 # klepto_library(NAME [SOURCES …] [PUBLIC …] [PRIVATE …]): a static library of one folder, alias kleptometrics::NAME.

@@ -50,6 +50,7 @@ class Committer::Group {
 
   // Which runs reports and patches are about; all submissions of the group first.
   void survey(const Waiting& waiting) {
+    size_ += waiting.work.size();
     for (const Command& work : waiting.work) {
       if (const auto* report = std::get_if<ReportRun>(&work)) addressed_.insert(report->run.id);
       if (const auto* patch = std::get_if<PatchRun>(&work)) addressed_.insert(patch->id);
@@ -61,7 +62,7 @@ class Committer::Group {
   absl::Status commit();
 
  private:
-  absl::Status add_snapshot(Run run, Outcome& outcome);
+  absl::Status add_snapshot(Run&& run, Outcome& outcome);
   absl::Status add_report(const ReportRun& report, Nanos wall, Outcome& outcome);
   absl::Status add_patch(const PatchRun& patch, Nanos wall, Outcome& outcome);
   absl::Status put_job(const PutJob& put, Outcome& outcome);
@@ -70,12 +71,13 @@ class Committer::Group {
   absl::StatusOr<std::optional<Run>*> lookup(const Uuid& id);
   absl::Status remember(const Run& incoming);
   bool may_appear(const std::string& job, Outcome& outcome);
-  void take(Run run, Outcome& outcome);
+  void take(Run&& run, Outcome& outcome);
   void settle(Applied applied, Outcome& outcome);
   void appeared(const std::string& job);
 
   Committer& owner_;
   const TimePoint now_;
+  std::size_t size_ = 0;  // commands
   std::set<Uuid> addressed_;
   std::map<Uuid, std::optional<Run>> runs_;  // the addressed ones, as they stand within the group
   std::set<std::string, std::less<>> new_jobs_;
@@ -86,6 +88,8 @@ class Committer::Group {
 };
 
 absl::Status Committer::Group::add(Waiting& waiting) {
+  commit_.reserve(size_);
+  outcomes_.reserve(size_);
   const Nanos wall = waiting.submitted.wall;
   for (std::size_t i = 0; i < waiting.work.size(); ++i) {
     Outcome& outcome = waiting.outcomes[i];
@@ -108,7 +112,7 @@ absl::Status Committer::Group::add(Waiting& waiting) {
   return absl::OkStatus();
 }
 
-absl::Status Committer::Group::add_snapshot(Run run, Outcome& outcome) {
+absl::Status Committer::Group::add_snapshot(Run&& run, Outcome& outcome) {
   if (!may_appear(run.job, outcome)) return absl::OkStatus();
   if (!addressed_.empty() && addressed_.contains(run.id)) {
     if (auto status = remember(run); !status.ok()) return status;
@@ -125,7 +129,7 @@ absl::Status Committer::Group::add_report(const ReportRun& report, Nanos wall, O
   outcome = resolve_report(report, run ? &*run : nullptr, wall);
   if (outcome.kind != Outcome::Kind::kAccepted || !may_appear(report.run.job, outcome)) return absl::OkStatus();
   run = outcome.run;
-  take(*run, outcome);
+  take(Run(*run), outcome);
   return absl::OkStatus();
 }
 
@@ -137,7 +141,7 @@ absl::Status Committer::Group::add_patch(const PatchRun& patch, Nanos wall, Outc
   outcome = resolve_patch(patch, run ? &*run : nullptr, wall);
   if (outcome.kind != Outcome::Kind::kAccepted) return absl::OkStatus();
   run = outcome.run;
-  take(*run, outcome);
+  take(Run(*run), outcome);
   return absl::OkStatus();
 }
 
@@ -216,8 +220,8 @@ bool Committer::Group::may_appear(const std::string& job, Outcome& outcome) {
   return false;
 }
 
-void Committer::Group::take(Run run, Outcome& outcome) {
-  if (new_jobs_.contains(run.job)) jobs_.emplace(commit_.size(), run.job);
+void Committer::Group::take(Run&& run, Outcome& outcome) {
+  if (!new_jobs_.empty() && new_jobs_.contains(run.job)) jobs_.emplace(commit_.size(), run.job);
   commit_.push_back(std::move(run));
   outcomes_.push_back(&outcome);
 }

@@ -26,47 +26,65 @@ void count_outcome(Outcome outcome, std::size_t index, BatchResult& result) {
   }
 }
 
-}  // namespace
-
-absl::StatusOr<BatchResult> submit_batch(Committer& committer, std::vector<Item> items) {
-  BatchResult result;
+// What of a batch is to be submitted, and what is refused already.
+struct Batch {
   std::vector<Command> commands;
   std::vector<std::size_t> indexes;  // of the commands, in the batch
-  commands.reserve(items.size());
-  indexes.reserve(items.size());
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (auto* error = std::get_if<FieldError>(&items[i])) {
-      result.rejected.push_back({wire_index(i), std::move(error->field), std::move(error->detail), false});
-    } else {
-      commands.push_back(std::get<Command>(std::move(items[i])));
-      indexes.push_back(i);
-    }
+  BatchResult result;
+
+  explicit Batch(std::size_t size) {
+    commands.reserve(size);
+    indexes.reserve(size);
   }
+  void add(Command&& command, std::size_t index) {
+    commands.push_back(std::move(command));
+    indexes.push_back(index);
+  }
+  void refuse(FieldError&& error, std::size_t index) {
+    result.rejected.push_back({wire_index(index), std::move(error.field), std::move(error.detail), false});
+  }
+};
+
+absl::StatusOr<BatchResult> submit(Committer& committer, Batch batch) {
+  BatchResult& result = batch.result;
   committer.note_rejected(result.rejected.size());
-  if (commands.empty()) return result;
-  auto outcomes = committer.submit(std::move(commands));
+  if (batch.commands.empty()) return std::move(result);
+  auto outcomes = committer.submit(std::move(batch.commands));
   if (!outcomes.ok()) return outcomes.status();
   for (std::size_t i = 0; i < outcomes->size(); ++i) {
-    count_outcome(std::move((*outcomes)[i]), indexes[i], result);
+    count_outcome(std::move((*outcomes)[i]), batch.indexes[i], result);
   }
   std::sort(result.rejected.begin(), result.rejected.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
-  return result;
+  return std::move(result);
+}
+
+}  // namespace
+
+absl::StatusOr<BatchResult> submit_batch(Committer& committer, std::vector<Item> items) {
+  Batch batch(items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (auto* error = std::get_if<FieldError>(&items[i])) {
+      batch.refuse(std::move(*error), i);
+    } else {
+      batch.add(std::get<Command>(std::move(items[i])), i);
+    }
+  }
+  return submit(committer, std::move(batch));
 }
 
 absl::StatusOr<wire::PushResult> push(Committer& committer, std::string_view protobuf_body) {
   auto decoded = wire::decode_push(protobuf_body);
   if (!decoded.ok()) return decoded.status();
-  std::vector<Item> items;
-  items.reserve(decoded->size());
-  for (wire::Decoded& one : *decoded) {
-    if (auto* error = std::get_if<FieldError>(&one)) {
-      items.emplace_back(std::move(*error));
+  Batch batch(decoded->size());
+  for (std::size_t i = 0; i < decoded->size(); ++i) {
+    if (auto* error = std::get_if<FieldError>(&(*decoded)[i])) {
+      batch.refuse(std::move(*error), i);
     } else {
-      items.emplace_back(Command(ApplySnapshot{std::get<Run>(std::move(one))}));
+      batch.add(ApplySnapshot{std::get<Run>(std::move((*decoded)[i]))}, i);
     }
   }
-  return submit_batch(committer, std::move(items));
+  return submit(committer, std::move(batch));
 }
 
 }  // namespace kleptometrics::aggregator

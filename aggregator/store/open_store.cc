@@ -13,7 +13,7 @@ namespace {
 
 using Opened = absl::StatusOr<std::unique_ptr<Store>>;
 
-Opened open_memory(std::string_view rest) {
+Opened open_memory(std::string_view rest, bool) {
   if (rest.empty()) return std::make_unique<MemoryStore>();
   return absl::InvalidArgumentError(absl::StrCat("store URL: nothing may follow `memory:`, found ", quoted(rest)));
 }
@@ -21,20 +21,21 @@ Opened open_memory(std::string_view rest) {
 struct Scheme {
   std::string_view prefix;
   std::string_view usage;
-  Opened (*open)(std::string_view rest);
+  Opened (*open)(std::string_view rest, bool must_exist);
 };
 
 constexpr std::array kSchemes = {
-    Scheme{"sqlite:", "`sqlite:PATH`", [](std::string_view path) { return open_sqlite(path); }},
+    Scheme{"sqlite:", "`sqlite:PATH`",
+           [](std::string_view path, bool must_exist) { return open_sqlite(path, {.must_exist = must_exist}); }},
     Scheme{"memory:", "`memory:`", open_memory},
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url) {
+absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url, bool must_exist) {
   std::string known;
   for (const Scheme& scheme : kSchemes) {
-    if (url.starts_with(scheme.prefix)) return scheme.open(url.substr(scheme.prefix.size()));
+    if (url.starts_with(scheme.prefix)) return scheme.open(url.substr(scheme.prefix.size()), must_exist);
     absl::StrAppend(&known, known.empty() ? "" : ", ", absl_view(scheme.usage));
   }
   return absl::InvalidArgumentError(absl::StrCat("store URL ", quoted(url), " is not one of ", known));

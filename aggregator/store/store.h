@@ -158,10 +158,11 @@ class Store {
 };
 inline constexpr Nanos kIdsOutlive = 30 * stats::kDay;
 
-// Opens the store that the URL names: `memory:` or `sqlite:PATH` (made if absent; its folder must exist).
+// Opens the store that the URL names: `memory:` or `sqlite:PATH` (made if absent, or with `must_exist` NotFound; its
+// folder must exist).
 // InvalidArgument names what is wrong with the URL; FailedPrecondition: the file is no store of this build,
 // or another process has it open; PermissionDenied and others: what the system said.
-absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url);
+absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url, bool must_exist = false);
 // Writes a consistent copy of the store to a file, while another process may go on writing to it. InvalidArgument: the
 // store keeps no file; AlreadyExists: the file is there; NotFound: there is no store.
 absl::Status backup_store(std::string_view url, const std::string& path);

@@ -34,11 +34,11 @@ static_assert(static_cast<int>(Reporter::kLibrary) == v1::REPORTER_LIBRARY &&
 // Whether the limits of a push are asked of a run; what lies in a store was asked before.
 enum class Check { kLimits, kFormOnly };
 
-// Reads one run of a request. Each read_… returns false after it has set fault().
+// Reads one run of a request into a run that is new. Each read_… returns false after it has set fault().
 class RunReader {
  public:
-  RunReader(const google::protobuf::RepeatedPtrField<std::string>& strings, const v1::Run& in, Check check)
-      : strings_(strings), in_(in), check_(check) {}
+  RunReader(const google::protobuf::RepeatedPtrField<std::string>& strings, const v1::Run& in, Check check, Run& run)
+      : strings_(strings), in_(in), check_(check), run_(run) {}
 
   bool read() {
     return read_identity() && read_outcome() && read_labels() && read_counters() && read_steps() && read_program() &&
@@ -58,7 +58,6 @@ class RunReader {
     text_bytes_ += in.failure_message().size();
     return read_each_label(in.labels(), out.labels);
   }
-  Run take() { return std::move(run_); }
   FieldError fault() { return std::move(fault_); }
   // Memory of the run so far, about.
   std::size_t decoded_bytes() const { return sizeof(Run) + text_bytes_ + nodes_ * kNodeBytes; }
@@ -216,7 +215,7 @@ class RunReader {
   const google::protobuf::RepeatedPtrField<std::string>& strings_;
   const v1::Run& in_;
   const Check check_;
-  Run run_;
+  Run& run_;
   FieldError fault_;
   std::size_t text_bytes_ = 0;
   std::size_t references_ = 0;
@@ -296,31 +295,29 @@ absl::StatusOr<Run> decode_stored(std::string_view bytes, bool (RunReader::*read
   if (request.runs_size() != 1) {
     return absl::DataLossError(absl::StrCat("decode a stored run: found ", request.runs_size(), " runs"));
   }
-  RunReader reader(request.strings(), request.runs(0), Check::kFormOnly);
+  Run run;
+  RunReader reader(request.strings(), request.runs(0), Check::kFormOnly, run);
   if (!(reader.*read)()) return absl::DataLossError(absl::StrCat("decode a stored run: ", reader.fault().detail));
-  return reader.take();
+  return run;
 }
 
-Decoded decode_one(RunReader& reader) {
+// Why the run that the reader reads cannot be taken; nullopt if it can.
+std::optional<FieldError> read_one(RunReader& reader, const Run& run) {
   if (!reader.read()) return reader.fault();
-  Run run = reader.take();
-  if (auto fault = validate(run)) return *std::move(fault);
-  if (reader.encoded_bytes_bound() > limits::run_bytes_max) {
-    const std::size_t size = encode_snapshot(run).size();
-    if (size > limits::run_bytes_max) {
-      return FieldError{"",
-                        absl::StrCat("the run has ", size, " bytes; at most ", limits::run_bytes_max, " are allowed")};
-    }
-  }
-  return run;
+  if (auto fault = validate(run)) return fault;
+  if (reader.encoded_bytes_bound() <= limits::run_bytes_max) return std::nullopt;
+  const std::size_t size = encode_snapshot(run).size();
+  if (size <= limits::run_bytes_max) return std::nullopt;
+  return FieldError{"", absl::StrCat("the run has ", size, " bytes; at most ", limits::run_bytes_max, " are allowed")};
 }
 
 }  // namespace
 
 std::optional<Run> decode_rest(const google::protobuf::RepeatedPtrField<std::string>& strings, const v1::Run& in) {
-  RunReader reader(strings, in, Check::kFormOnly);
+  std::optional<Run> run(std::in_place);
+  RunReader reader(strings, in, Check::kFormOnly, *run);
   if (!reader.read_rest()) return std::nullopt;
-  return reader.take();
+  return run;
 }
 
 absl::StatusOr<Run> decode_run(std::string_view bytes) { return decode_stored(bytes, &RunReader::read); }
@@ -340,9 +337,11 @@ absl::StatusOr<std::vector<Decoded>> decode_push(std::string_view bytes) {
   runs.reserve(static_cast<std::size_t>(request.runs_size()));
   std::size_t decoded_bytes = 0;
   for (const v1::Run& in : request.runs()) {
-    RunReader reader(request.strings(), in, Check::kLimits);
-    runs.push_back(decode_one(reader));
+    Run& run = std::get<Run>(runs.emplace_back());
+    RunReader reader(request.strings(), in, Check::kLimits, run);
+    std::optional<FieldError> fault = read_one(reader, run);
     decoded_bytes += reader.decoded_bytes();
+    if (fault) runs.back() = *std::move(fault);
     if (decoded_bytes > push_decoded_bytes_max) {
       return absl::InvalidArgumentError(absl::StrCat("the runs of the push take more than ", push_decoded_bytes_max,
                                                      " bytes once their strings are spelled out"));

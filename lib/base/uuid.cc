@@ -66,17 +66,6 @@ std::optional<Uuid> Uuid::parse(std::string_view text) noexcept {
   return id;
 }
 
-std::uint64_t Uuid::half(std::size_t which) const noexcept {
-  std::uint64_t number = 0;
-  for (std::size_t i = 8 * which; i < 8 * which + 8; ++i) number = number << 8U | bytes[i];
-  return number;
-}
-
-std::optional<std::uint64_t> Uuid::version_7_millis() const noexcept {
-  if (bytes[6] >> 4U != 7) return std::nullopt;
-  return half(0) >> 16U;
-}
-
 std::optional<Uuid> Uuid::from_bytes(std::string_view bytes) noexcept {
   Uuid id;
   if (bytes.size() != id.bytes.size()) return std::nullopt;

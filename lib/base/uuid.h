@@ -3,9 +3,11 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +20,11 @@ namespace kleptometrics {
 struct Uuid {
   std::array<std::uint8_t, 16> bytes{};
 
-  auto operator<=>(const Uuid&) const = default;
+  bool operator==(const Uuid&) const = default;
+  std::strong_ordering operator<=>(const Uuid& other) const noexcept {
+    const auto high = half(0) <=> other.half(0);
+    return high != 0 ? high : half(1) <=> other.half(1);
+  }
   bool none() const noexcept { return *this == Uuid{}; }
 
   // Lower-case hexadecimal with hyphens, 36 characters.
@@ -27,9 +33,16 @@ struct Uuid {
   std::string_view view() const noexcept { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
   // Half of it as a number, in network order: the first for 0, the second for 1.
-  std::uint64_t half(std::size_t which) const noexcept;
+  std::uint64_t half(std::size_t which) const noexcept {
+    std::uint64_t number = 0;
+    std::memcpy(&number, bytes.data() + 8 * which, sizeof number);
+    return std::endian::native == std::endian::little ? __builtin_bswap64(number) : number;
+  }
   // The milliseconds since 1970 that an id of version 7 begins with (RFC 9562, section 5.7); nullopt for others.
-  std::optional<std::uint64_t> version_7_millis() const noexcept;
+  std::optional<std::uint64_t> version_7_millis() const noexcept {
+    if (bytes[6] >> 4U != 7) return std::nullopt;
+    return half(0) >> 16U;
+  }
 
   // Reads the 36-character form, either case. nullopt for anything else.
   static std::optional<Uuid> parse(std::string_view text) noexcept;

@@ -77,6 +77,7 @@ TEST_CASE("A store in use is copied, the copy holds together, and one that does 
   for (int i = 0; i < 20; ++i)
     REQUIRE(daemon.send("POST", "/api/v1/jobs/backup/runs", R"({"state":"succeeded"})").status == 201);
   check_refused({store, "--verify_store"}, "another process has it open");
+  check_refused({"--store=sqlite:" + daemon.dir() / "none.db", "--verify_store"}, "there is no such file");
   CHECK(start_with({store, "--backup=" + copy}).exit_code == 0);
   check_refused({store, "--backup=" + copy}, "exists already");
   check_refused({"--store=memory:", "--backup=" + copy}, "keeps no file");

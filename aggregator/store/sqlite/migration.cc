@@ -49,7 +49,7 @@ absl::Status Migration::move_some(std::vector<RecentPtr>& moved) {
         }
         keys.push_back(behind_);
         const Nanos known_at = run->finished_at.value_or(run->started_at);  // when it was committed is not known
-        moved.push_back(std::make_shared<const Recent>(Recent{*std::move(run), known_at, 0}));
+        moved.push_back(std::make_shared<const Recent>(*std::move(run), known_at, 0));
       }
       if (!rows.status().ok()) return rows.status();
     }

@@ -12,6 +12,11 @@ ReaderPool::Lease ReaderPool::borrow() {
   return {*this, std::move(connection)};
 }
 
+void ReaderPool::shrink() {
+  const Lock lock(mutex_);
+  for (Connection& each : idle_) sqlite3_db_release_memory(each.raw());
+}
+
 void ReaderPool::give_back(Connection connection) {
   const Lock lock(mutex_);
   idle_.push_back(std::move(connection));  // room is there since the start: never allocates

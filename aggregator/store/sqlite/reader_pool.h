@@ -29,6 +29,8 @@ class ReaderPool {
   explicit ReaderPool(std::vector<Connection> connections) : idle_(std::move(connections)) {}
 
   Lease borrow();
+  // Lets go of what those that are not lent out have cached.
+  void shrink();
 
  private:
   void give_back(Connection connection);

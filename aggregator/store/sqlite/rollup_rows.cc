@@ -57,45 +57,55 @@ absl::Status read_rollups(Connection& db, const RollupKey& from, Nanos until,
   return rows.status();
 }
 
+namespace {
+
+absl::StatusOr<stats::Rollup> read_row(Connection& db, const char* select, const RollupKey& key) {
+  Execution row(db.prepare(select));
+  if (row.with(resolution_of(key), key.series, key.job, stored_start(key)).next())
+    return wire::decode_rollup(row.blob(0));
+  if (!row.status().ok()) return row.status();
+  return stats::Rollup();
+}
+
+}  // namespace
+
+absl::StatusOr<stats::Rollup> read_rollup(Connection& db, const RollupKey& key) {
+  if (key.series <= 0) return stats::Rollup();
+  return read_row(db, kSelectRow, key);
+}
+
+absl::StatusOr<std::int64_t> series_key(Connection& db, const std::string& name) {
+  Execution found(db.prepare("SELECT key FROM series WHERE name = ?1"));
+  const bool there = found.bind_text(1, name).next();
+  if (!found.status().ok()) return found.status();
+  return there ? found.integer(0) : 0;
+}
+
 absl::StatusOr<std::int64_t> RollupRows::key_of(const stats::Series& series) {
   if (series.durations()) return kDurations;
-  std::string name = text_of(series);
+  return key_of(text_of(series));
+}
+
+absl::StatusOr<std::int64_t> RollupRows::key_of(const std::string& name) {
   if (const auto known = series_.find(name); known != series_.end()) return known->second;
-  {
-    Execution found(db_.prepare("SELECT key FROM series WHERE name = ?1"));
-    if (found.bind_text(1, name).next()) return series_[name] = found.integer(0);
-    if (!found.status().ok()) return found.status();
-  }
+  const absl::StatusOr<std::int64_t> found = series_key(db_, name);
+  if (!found.ok()) return found;
+  if (*found != 0) return series_[name] = *found;
   Execution made(db_.prepare("INSERT INTO series(name) VALUES(?1)"));
   if (absl::Status status = made.bind_text(1, name).run(); !status.ok()) return status;
   return series_[name] = sqlite3_last_insert_rowid(db_.raw());
 }
 
-// Runs come sorted by job and start: mostly the bucket is that of the run before.
-stats::Rollup& RollupRows::bucket(Bucket& last, const RollupKey& key) {
-  if (last.rollup == nullptr || !(last.key == key)) last = {key, &changes_[key]};
-  return *last.rollup;
-}
-
-void RollupRows::add_hour(std::int64_t job, const Run& run) {
-  const Nanos start = start_of(run.started_at, Resolution::kHour);
-  bucket(hour_, {Resolution::kHour, kDurations, job, start}).add(run, {});
-}
-
-absl::Status RollupRows::add(std::int64_t job, const Run& run, bool hour) {
-  static const stats::Series durations;
-  if (hour) add_hour(job, run);
-  const Nanos day = start_of(run.started_at, Resolution::kDay);
-  bucket(day_, {Resolution::kDay, kDurations, job, day}).add(run, durations);
-  bucket(all_, {Resolution::kAll, kDurations, job, 0}).add(run, durations);
-  const bool plain = !run.scheduled_at && run.counters.empty() && run.steps.empty() && run.resources == Resources{};
-  if (plain) return absl::OkStatus();
-  for (const stats::Series& series : stats::series_of(run)) {
-    if (series.durations()) continue;
-    const absl::StatusOr<std::int64_t> key = key_of(series);
+absl::Status RollupRows::write(std::vector<RollupRow>& rows, const std::vector<std::string>& new_series) {
+  std::vector<std::int64_t> keys;
+  for (const std::string& name : new_series) {
+    const absl::StatusOr<std::int64_t> key = key_of(name);
     if (!key.ok()) return key.status();
-    changes_[{Resolution::kDay, *key, job, day}].measure(run, series);
-    changes_[{Resolution::kAll, *key, job, 0}].measure(run, series);
+    keys.push_back(*key);
+  }
+  for (RollupRow& row : rows) {
+    if (row.key.series < 0) row.key.series = keys[static_cast<std::size_t>(-row.key.series) - 1];
+    if (absl::Status status = store(row.key, row.bytes); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -115,7 +125,7 @@ absl::Status RollupRows::expire(std::int64_t job, const Run& run) {
 
 // A rollup of at most two values an outcome: the lowest and the highest.
 absl::Status RollupRows::expire_in(const RollupKey& key, const stats::Series& series, const Run& run) {
-  absl::StatusOr<stats::Rollup> extremes = stored(kSelectExpired, key);
+  absl::StatusOr<stats::Rollup> extremes = read_row(db_, kSelectExpired, key);
   if (!extremes.ok()) return extremes.status();
   stats::Distribution& known = extremes->of(run.state).values;
   stats::Rollup with = *extremes;
@@ -130,30 +140,13 @@ absl::Status RollupRows::expire_in(const RollupKey& key, const stats::Series& se
   return db_.run(kReplaceExpired, resolution_of(key), key.series, key.job, stored_start(key), std::string_view(bytes));
 }
 
-absl::StatusOr<stats::Rollup> RollupRows::stored(const char* select, const RollupKey& key) {
-  Execution row(db_.prepare(select));
-  if (row.with(resolution_of(key), key.series, key.job, stored_start(key)).next())
-    return wire::decode_rollup(row.blob(0));
-  if (!row.status().ok()) return row.status();
-  return stats::Rollup();
-}
-
 absl::Status RollupRows::store(const RollupKey& key, const stats::Rollup& rollup) {
   if (rollup.empty()) return db_.run(kDelete, resolution_of(key), key.series, key.job, stored_start(key));
-  const std::string bytes = wire::encode_rollup(rollup);
-  return db_.run(kReplace, resolution_of(key), key.series, key.job, stored_start(key), bytes);
+  return store(key, wire::encode_rollup(rollup));
 }
 
-absl::Status RollupRows::flush() {
-  for (const auto& [key, change] : changes_) {
-    absl::StatusOr<stats::Rollup> rollup = stored(kSelectRow, key);
-    if (!rollup.ok()) return rollup.status();
-    rollup->merge(change);
-    if (absl::Status status = store(key, *rollup); !status.ok()) return status;
-  }
-  changes_.clear();
-  hour_ = day_ = all_ = {};
-  return absl::OkStatus();
+absl::Status RollupRows::store(const RollupKey& key, std::string_view bytes) {
+  return db_.run(kReplace, resolution_of(key), key.series, key.job, stored_start(key), bytes);
 }
 
 absl::Status RollupRows::remove(std::int64_t job, const Run& run, bool hour, const Others& others) {
@@ -174,7 +167,7 @@ absl::Status RollupRows::remove(std::int64_t job, const Run& run, bool hour, con
 
 absl::Status RollupRows::remove_from(const RollupKey& key, const Run& run, const stats::Series& series,
                                      const Others& others) {
-  absl::StatusOr<stats::Rollup> rollup = stored(kSelectRow, key);
+  absl::StatusOr<stats::Rollup> rollup = read_rollup(db_, key);
   if (!rollup.ok()) return rollup.status();
   stats::Rollup::Outcome& outcome = rollup->of(run.state);
   if (series.durations()) {
@@ -224,7 +217,7 @@ absl::Status RollupRows::add_up_again(const RollupKey& key, stats::Distribution&
   }
   if (!status.ok()) return status;
   if (key.resolution != Resolution::kAll) {
-    const absl::StatusOr<stats::Rollup> expired = stored(kSelectExpired, key);
+    const absl::StatusOr<stats::Rollup> expired = read_row(db_, kSelectExpired, key);
     if (!expired.ok()) return expired.status();
     const stats::Distribution& its = expired->of(state).values;
     if (its.count != 0) points.insert(points.end(), {its.low, its.high});

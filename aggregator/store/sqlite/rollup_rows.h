@@ -1,5 +1,5 @@
-// The rows of `rollups`: read, and changed by runs that come or go. Used by the committer inside its transactions; rows
-// are read by anyone on a connection of their own. One thread at a time.
+// The rows of `rollups`: read by anyone on a connection of their own, and changed by the committer inside its
+// transactions. What runs add to them is worked out by rollup_sums.h. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -34,47 +34,47 @@ struct RollupKey {
 absl::Status read_rollups(Connection& db, const RollupKey& from, Nanos until,
                           absl::FunctionRef<absl::Status(const RollupKey&, std::string_view bytes)> visit);
 
-// Changes that are gathered and then written. Borrows the connection, inside a transaction; nothing is written before
-// flush(), but for the names of new series.
+// As it is stored; empty where there is none. Keys of series that are not positive are of none.
+absl::StatusOr<stats::Rollup> read_rollup(Connection& db, const RollupKey& key);
+// 0: unknown.
+absl::StatusOr<std::int64_t> series_key(Connection& db, const std::string& name);
+
+// A row as it is to be.
+struct RollupRow {
+  RollupKey key;
+  std::string bytes;
+};
+
+// Borrows the writing connection, inside a transaction.
 class RollupRows {
  public:
   explicit RollupRows(Connection& db) : db_(db) {}
 
-  // Counts the run in all its series by day and for all time, and with `hour` its duration by hour.
-  absl::Status add(std::int64_t job, const Run& run, bool hour);
-  // Its duration in its hour alone.
-  void add_hour(std::int64_t job, const Run& run);
-  // Remembers, at once, where a run that expires is the lowest or the highest of those of its hour or day that have: it
-  // may be so of all of them again when another run is taken out.
+  // What RollupSums has worked out, with its new series.
+  absl::Status write(std::vector<RollupRow>& rows, const std::vector<std::string>& new_series);
+  // Remembers where a run that expires is the lowest or the highest of those of its hour or day that have: it may be so
+  // of all of them again when another run is taken out.
   absl::Status expire(std::int64_t job, const Run& run);
-  absl::Status flush();
 
   // The runs of a job that started in [since, until) and have ended, but for the one that is taken out; with `in_hours`
   // only those that are counted in hours. Used to find a high or a low anew.
   using Others =
       std::function<absl::Status(Nanos since, Nanos until, bool in_hours, absl::FunctionRef<void(const Run&)> visit)>;
-  // Takes out what add() counted, at once.
+  // Takes out what RollupSums::add() counted.
   absl::Status remove(std::int64_t job, const Run& run, bool hour, const Others& others);
 
+ private:
   // Key of the series, made if it is new.
   absl::StatusOr<std::int64_t> key_of(const stats::Series& series);
-
- private:
-  struct Bucket {
-    RollupKey key;
-    stats::Rollup* rollup = nullptr;  // in changes_
-  };
-  stats::Rollup& bucket(Bucket& last, const RollupKey& key);
+  absl::StatusOr<std::int64_t> key_of(const std::string& name);
   absl::Status remove_from(const RollupKey& key, const Run& run, const stats::Series& series, const Others& others);
   absl::Status add_up_again(const RollupKey& key, stats::Distribution& values, State state, const stats::Series& series,
                             const Others& others);
   absl::Status expire_in(const RollupKey& key, const stats::Series& series, const Run& run);
-  absl::StatusOr<stats::Rollup> stored(const char* select, const RollupKey& key);
   absl::Status store(const RollupKey& key, const stats::Rollup& rollup);
+  absl::Status store(const RollupKey& key, std::string_view bytes);
 
   Connection& db_;
-  std::map<RollupKey, stats::Rollup> changes_;
-  Bucket hour_, day_, all_;  // of durations; the last that were added to
   std::map<std::string, std::int64_t> series_;
 };
 

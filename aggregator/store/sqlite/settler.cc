@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <future>
-#include <set>
 #include <tuple>
 #include <utility>
 
@@ -16,24 +14,8 @@
 namespace kleptometrics::aggregator::sqlite {
 namespace {
 
-constexpr std::size_t kLogRuns = 4096;  // in one row
-// A batch of so many runs of one hour is worth a rollup of that hour; fewer are added up from the runs themselves.
-constexpr std::size_t kHourWorth = 32;
-
-// Of runs by job and start: which of them came with so many others of their hour that it gets a rollup.
-std::vector<bool> worth_an_hour(const std::vector<const Recent*>& runs) {
-  std::vector<bool> worth(runs.size());
-  for (std::size_t first = 0, end = 0; first < runs.size(); first = end) {
-    const Run& run = runs[first]->run;
-    const Nanos hour = start_of(run.started_at, stats::Resolution::kHour);
-    while (end < runs.size() && runs[end]->run.started_at - hour < stats::kHour && runs[end]->run.job == run.job) ++end;
-    if (end - first >= kHourWorth)
-      std::fill(worth.begin() + static_cast<std::ptrdiff_t>(first), worth.begin() + static_cast<std::ptrdiff_t>(end),
-                true);
-  }
-  return worth;
-}
-
+constexpr std::size_t kLogRuns = 4096;   // in one row
+constexpr std::size_t kIdsAtOnce = 256;  // in one statement
 // By job, in any order of the jobs, and start: enough for narrow columns, and cheaper than by name.
 std::vector<const Recent*> neighbours_alike(const std::vector<RecentPtr>& runs) {
   std::vector<std::tuple<std::size_t, Nanos, const Recent*>> keyed;
@@ -47,12 +29,15 @@ std::vector<const Recent*> neighbours_alike(const std::vector<RecentPtr>& runs) 
   return sorted;
 }
 
+std::string insert_ids(std::size_t rows) {
+  std::string sql = "INSERT INTO ids(key, place) VALUES(?, ?)";
+  for (std::size_t i = 1; i < rows; ++i) sql += ", (?, ?)";
+  return sql;
+}
+
 }  // namespace
 
-void Settler::reset() {
-  job_keys_.clear();
-  ids_.clear();
-}
+void Settler::reset() { job_keys_.clear(); }
 
 absl::StatusOr<std::int64_t> Settler::key_of_job(const std::string& name) {
   if (const auto known = job_keys_.find(name); known != job_keys_.end()) return known->second;
@@ -117,7 +102,7 @@ absl::Status Settler::load_row(std::int64_t key, Settled::Damage damage, absl::F
       damage(name, run.status());
       continue;
     }
-    Recent recent{*std::move(run), in->committed_at(at), 0};
+    Recent recent(*std::move(run), in->committed_at(at), 0);
     const auto found = find(recent.run.id);
     if (!found.ok() && !absl::IsUnknown(found.status())) return found.status();
     if (found.ok() && *found && (*found)->place.is_open()) recent.open_key = (*found)->place.open_key();
@@ -126,129 +111,113 @@ absl::Status Settler::load_row(std::int64_t key, Settled::Damage damage, absl::F
   return absl::OkStatus();
 }
 
-absl::Status Settler::settle(const Tail& tail) {
-  std::vector<std::pair<std::string_view, const Tail::OfJob*>> jobs;
-  for (const auto& [job, of_job] : tail.jobs()) jobs.emplace_back(job, &of_job);
-  std::ranges::sort(jobs);
-  std::vector<const Recent*> ended, open;  // by job, then by start, then by id
-  for (const auto& [job, of_job] : jobs) {
-    for (const auto& [position, recent] : *of_job) (terminal(recent->run.state) ? ended : open).push_back(recent.get());
+absl::StatusOr<std::optional<std::vector<JobOfTail>>> Settler::jobs_of(const Tail& tail, bool make) {
+  std::vector<JobOfTail> jobs;
+  jobs.reserve(tail.jobs().size());
+  for (const auto& [name, runs] : tail.jobs()) {
+    if (!make && !job_keys_.contains(name)) return std::nullopt;
+    const absl::StatusOr<std::int64_t> key = key_of_job(name);
+    if (!key.ok()) return key.status();
+    jobs.push_back({name, *key, &runs});
   }
-  ids_.clear();
-  absl::Status status = write_chunks(ended);
-  if (status.ok()) status = write_open(open);
-  if (status.ok()) status = write_ids();
+  std::ranges::sort(jobs, {}, &JobOfTail::name);
+  return jobs;
+}
+
+absl::StatusOr<std::int64_t> Settler::log_end() {
+  Execution row(db_.prepare("SELECT coalesce(max(key), 0) FROM log"));
+  const bool there = row.next();
+  if (!row.status().ok()) return row.status();
+  return there ? row.integer(0) : 0;
+}
+
+absl::Status Settler::settle(Settlement& settlement, const Tail& tail, std::int64_t log_end) {
+  std::int64_t first_chunk = 0;
+  {
+    Execution row(db_.prepare("SELECT coalesce(max(key), 0) + 1 FROM chunks"));
+    if (!row.next()) return row.status();
+    first_chunk = row.integer(0);
+  }
+  absl::Status status = write_chunks(settlement.chunks, first_chunk);
+  if (status.ok()) status = RollupRows(db_).write(settlement.rollups, settlement.new_series);
+  for (std::size_t i = 0; i < settlement.closed.size() && status.ok(); ++i) status = close(*settlement.closed[i]);
+  for (std::size_t i = 0; i < settlement.open.size() && status.ok(); ++i) status = write_open(*settlement.open[i]);
+  if (status.ok()) status = write_ids(settlement.ids, first_chunk);
   if (status.ok()) status = update_heads(tail);
-  if (status.ok()) status = db_.exec("DELETE FROM log");
+  if (status.ok()) status = db_.run("DELETE FROM log WHERE key <= ?1", log_end);
   return status;
-}
-
-// Encoding needs nothing of the database: it goes on beside the sums, on a thread of its own where there is one.
-absl::Status Settler::write_chunks(const std::vector<const Recent*>& ended) {
-  const std::vector<bool> worth = worth_an_hour(ended);
-  std::vector<std::vector<wire::Chunked>> parts;
-  for (std::size_t i = 0; i < ended.size(); ++i) {
-    if (i % kSlotsMax == 0) parts.emplace_back();
-    parts.back().push_back(
-        {&ended[i]->run, static_cast<std::uint32_t>(i % kSlotsMax), worth[i], ended[i]->committed_at});
-  }
-  std::future<std::vector<std::string>> encoded = std::async([&parts] {
-    std::vector<std::string> all;
-    for (const std::vector<wire::Chunked>& part : parts) all.push_back(wire::encode_chunk(part, {}));
-    return all;
-  });
-  absl::Status status = add_up(ended, worth);
-  const std::vector<std::string> bytes = encoded.get();
-  for (std::size_t i = 0; i < parts.size() && status.ok(); ++i) status = write_chunk(parts[i], bytes[i]);
-  return status;
-}
-
-absl::Status Settler::add_up(const std::vector<const Recent*>& ended, const std::vector<bool>& worth) {
-  RollupRows rollups(db_);
-  const std::string* job = nullptr;
-  std::int64_t job_key = 0;
-  for (std::size_t i = 0; i < ended.size(); ++i) {
-    const Run& run = ended[i]->run;
-    if (job == nullptr || *job != run.job) {
-      if (absl::Status status = rollups.flush(); !status.ok()) return status;
-      const absl::StatusOr<std::int64_t> key = key_of_job(run.job);
-      if (!key.ok()) return key.status();
-      job = &run.job;
-      job_key = *key;
-    }
-    if (absl::Status status = rollups.add(job_key, run, worth[i]); !status.ok()) return status;
-    if (absl::Status status = close(*ended[i]); !status.ok()) return status;
-  }
-  return rollups.flush();
 }
 
 // What was open is not any more.
 absl::Status Settler::close(const Recent& recent) {
-  if (recent.open_key == 0) return absl::OkStatus();
   const absl::Status status = db_.run("DELETE FROM open_runs WHERE key = ?1", recent.open_key);
   if (!status.ok()) return status;
   return db_.run("DELETE FROM ids WHERE key = ?1 AND place = ?2", key_of(recent.run.id),
                  Place::open(recent.open_key).number);
 }
 
-absl::Status Settler::write_chunk(const std::vector<wire::Chunked>& chunked, std::string_view bytes) {
-  const Extent extent = extent_of(chunked);
-  absl::Status status = db_.run("INSERT INTO chunks(first_start, last_start, states, bytes) VALUES(?1, ?2, ?3, ?4)",
-                                extent.first, extent.last, extent.states, bytes);
-  if (!status.ok()) return status;
-  const std::int64_t key = sqlite3_last_insert_rowid(db_.raw());
-  for (const wire::Chunked& each : chunked) {
-    const Place place = Place::in_chunk(key, each.slot);
-    ids_.emplace_back(key_of(each.run->id), place.number);
-    if (!bad(*each.run)) continue;
-    status = db_.run("INSERT INTO bad(started_at, place) VALUES(?1, ?2)", each.run->started_at, place.number);
+absl::Status Settler::write_chunks(const std::vector<NewChunk>& chunks, std::int64_t first) {
+  std::int64_t key = first;
+  for (const NewChunk& chunk : chunks) {
+    absl::Status status =
+        db_.run("INSERT INTO chunks(key, first_start, last_start, states, bytes) VALUES(?1, ?2, ?3, ?4, ?5)", key,
+                chunk.extent.first, chunk.extent.last, chunk.extent.states, std::string_view(chunk.bytes));
+    for (const wire::Chunked& each : chunk.bad) {
+      if (!status.ok()) return status;
+      status = db_.run("INSERT INTO bad(started_at, place) VALUES(?1, ?2)", each.run->started_at,
+                       Place::in_chunk(key, each.slot).number);
+    }
+    if (status.ok()) status = write_slices(key, chunk.slices);
     if (!status.ok()) return status;
+    ++key;
   }
-  return write_slices(key, chunked);
+  return absl::OkStatus();
 }
 
-absl::Status Settler::write_slices(std::int64_t key, const std::vector<wire::Chunked>& chunked) {
-  for (const auto& [job, extent] : extents_by_job(chunked)) {
-    const absl::StatusOr<std::int64_t> job_key = key_of_job(std::string(job));
-    if (!job_key.ok()) return job_key.status();
+absl::Status Settler::write_slices(std::int64_t chunk, const std::vector<Slice>& slices) {
+  for (const auto& [job, extent] : slices) {
     const absl::Status status =
         db_.run("INSERT INTO slices(job, last_start, chunk, first_start, states, loose) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-                *job_key, extent.last, key, extent.first, extent.states, extent.loose);
+                job, extent.last, chunk, extent.first, extent.states, extent.loose);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-// In order, so that neighbours go to the same pages.
-absl::Status Settler::write_ids() {
-  if (ids_.empty()) return absl::OkStatus();
-  std::ranges::sort(ids_);
-  last_id_ = std::max(last_id_, ids_.back().first);
-  const absl::StatusOr<sqlite3_stmt*> insert = db_.prepare("INSERT INTO ids(key, place) VALUES(?1, ?2)");
-  for (const auto& [key, place] : ids_) {
-    if (absl::Status status = Execution(insert).with(key, place).run(); !status.ok()) return status;
-  }
-  ids_.clear();
-  return absl::OkStatus();
-}
-
-absl::Status Settler::write_open(const std::vector<const Recent*>& open) {
-  for (const Recent* recent : open) {
-    const Run& run = recent->run;
-    const absl::StatusOr<std::int64_t> job = key_of_job(run.job);
-    if (!job.ok()) return job.status();
-    const std::string bytes = wire::encode_run(run);
-    absl::Status status;
-    if (recent->open_key != 0) {
-      status = db_.run("UPDATE open_runs SET bytes = ?2 WHERE key = ?1", recent->open_key, std::string_view(bytes));
-    } else {
-      status = db_.run("INSERT INTO open_runs(job, started_at, bytes) VALUES(?1, ?2, ?3)", *job, run.started_at,
-                       std::string_view(bytes));
-      ids_.emplace_back(key_of(run.id), Place::open(sqlite3_last_insert_rowid(db_.raw())).number);
+// In order, so that neighbours go to the same pages, and many in one statement, which finds its way to the page once.
+absl::Status Settler::write_ids(const std::vector<NewId>& ids, std::int64_t first_chunk) {
+  if (ids.empty()) return absl::OkStatus();
+  last_id_ = std::max(last_id_, ids.back().key);
+  const std::int64_t first_place = Place::in_chunk(first_chunk, 0).number;
+  std::size_t at = 0;
+  for (const std::size_t at_once : {kIdsAtOnce, std::size_t{1}}) {
+    const absl::StatusOr<sqlite3_stmt*> insert = db_.prepare(insert_ids(at_once));
+    for (; at + at_once <= ids.size(); at += at_once) {
+      Execution rows(insert);
+      for (std::size_t i = 0; i < at_once; ++i) {
+        rows.bind(static_cast<int>(2 * i + 1), ids[at + i].key);
+        rows.bind(static_cast<int>(2 * i + 2), first_place + ids[at + i].slot);
+      }
+      if (absl::Status status = rows.run(); !status.ok()) return status;
     }
-    if (!status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::Status Settler::write_open(const Recent& recent) {
+  const Run& run = recent.run;
+  const std::string bytes = wire::encode_run(run);
+  if (recent.open_key != 0)
+    return db_.run("UPDATE open_runs SET bytes = ?2 WHERE key = ?1", recent.open_key, std::string_view(bytes));
+  const absl::StatusOr<std::int64_t> job = key_of_job(run.job);
+  if (!job.ok()) return job.status();
+  absl::Status status = db_.run("INSERT INTO open_runs(job, started_at, bytes) VALUES(?1, ?2, ?3)", *job,
+                                run.started_at, std::string_view(bytes));
+  if (!status.ok()) return status;
+  const std::int64_t key = key_of(run.id);
+  last_id_ = std::max(last_id_, key);
+  return db_.run("INSERT INTO ids(key, place) VALUES(?1, ?2)", key,
+                 Place::open(sqlite3_last_insert_rowid(db_.raw())).number);
 }
 
 absl::Status Settler::update_heads(const Tail& tail) {

@@ -5,9 +5,11 @@
 
 #include "aggregator/store/rules.h"
 #include "aggregator/store/sqlite/extent.h"
+#include "aggregator/store/sqlite/rollup_sums.h"
 #include "aggregator/store/sqlite/settler.h"
 
 namespace kleptometrics::aggregator::sqlite {
+
 absl::StatusOr<Settler::Contents> Settler::read_chunk(std::int64_t key) {
   const absl::StatusOr<wire::ChunkReader> in = settled_.chunk(key);
   if (!in.ok()) return in.status();
@@ -49,7 +51,13 @@ absl::Status Settler::rewrite(std::int64_t key, const Contents& before, const Co
     status = db_.run("UPDATE chunks SET forget_at = ?2 WHERE key = ?1", key, forget_at);
   if (status.ok() && after.gone.empty()) status = db_.run("UPDATE chunks SET forget_at = NULL WHERE key = ?1", key);
   if (!status.ok()) return status;
-  return write_slices(key, after.chunked);
+  std::vector<Slice> slices;
+  for (const auto& [job, of_job] : extents_by_job(after.chunked)) {
+    const absl::StatusOr<std::int64_t> job_key = key_of_job(std::string(job));
+    if (!job_key.ok()) return job_key.status();
+    slices.push_back({*job_key, of_job});
+  }
+  return write_slices(key, slices);
 }
 
 absl::Status Settler::withdraw(const Settled::Found& found) {
@@ -91,6 +99,7 @@ absl::StatusOr<bool> Settler::expire(const std::string& job, Nanos horizon, Nano
   }
   Nanos complete_since = std::numeric_limits<Nanos>::min();
   RollupRows rollups(db_);
+  RollupSums sums(db_);
   std::size_t rewritten = 0;
   for (const std::int64_t chunk : candidates) {
     const absl::StatusOr<Contents> before = read_chunk(chunk);
@@ -104,7 +113,7 @@ absl::StatusOr<bool> Settler::expire(const std::string& job, Nanos horizon, Nano
         continue;
       }
       after.gone.push_back(each.run->id);
-      if (!each.in_hours) rollups.add_hour(*job_key, *each.run);
+      if (!each.in_hours) sums.add_hour(*job_key, *each.run);
       if (absl::Status status = rollups.expire(*job_key, *each.run); !status.ok()) return status;
       complete_since = std::max(complete_since, each.run->started_at + 1);
       ++expired;
@@ -114,7 +123,9 @@ absl::StatusOr<bool> Settler::expire(const std::string& job, Nanos horizon, Nano
     if (++rewritten == chunks_max) break;
   }
   if (rewritten == 0) return false;
-  absl::Status status = rollups.flush();
+  std::vector<RollupRow> rows;
+  absl::Status status = sums.work_out(rows);
+  if (status.ok()) status = rollups.write(rows, sums.new_series());
   if (status.ok()) {
     status =
         db_.run("UPDATE jobs SET complete_since = max(complete_since, ?2) WHERE key = ?1", *job_key, complete_since);
@@ -122,6 +133,13 @@ absl::StatusOr<bool> Settler::expire(const std::string& job, Nanos horizon, Nano
   if (status.ok()) status = find_head(job);
   if (!status.ok()) return status;
   return rewritten == chunks_max;
+}
+
+absl::StatusOr<bool> Settler::forget_due(Nanos now) {
+  Execution rows(db_.prepare("SELECT key FROM chunks WHERE forget_at IS NOT NULL AND forget_at <= ?1 LIMIT 1"));
+  const bool any = rows.with(now).next();
+  if (!rows.status().ok()) return rows.status();
+  return any;
 }
 
 absl::StatusOr<bool> Settler::forget(Nanos now, std::size_t chunks_max) {

@@ -1,5 +1,7 @@
 #include "aggregator/store/sqlite/sqlite_store.h"
 
+#include <sys/stat.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,6 +55,8 @@ absl::StatusOr<std::unique_ptr<Store>> open(const std::string& path, const Sqlit
   if (path.empty()) return absl::InvalidArgumentError("the path is empty");
   if (path.find('\0') != std::string::npos) return absl::InvalidArgumentError("the path has a NUL byte");
   if (absl::Status status = sqlite::check_folder(path); !status.ok()) return status;
+  struct stat found {};
+  if (options.must_exist && ::stat(path.c_str(), &found) != 0) return absl::NotFoundError("there is no such file");
   absl::StatusOr<sqlite::FileLock> lock = sqlite::FileLock::take(path);
   if (!lock.ok()) return lock.status();
   if (absl::Status status = sqlite::make_file(path); !status.ok()) return status;

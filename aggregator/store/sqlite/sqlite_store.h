@@ -20,6 +20,7 @@ struct SqliteOptions {
   std::string vfs{};                 // a registered VFS of SQLite's, empty: the system's
   std::size_t settle_runs = 32'768;  // committed ones kept in memory and in the log before they are put in order
   int readers = 4;                   // connections for reading, all opened at the start: later no descriptor is needed
+  bool must_exist = false;           // else it is made
 };
 
 // Opens the file, or makes it. Errors name the path: see open_store().

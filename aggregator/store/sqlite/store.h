@@ -1,9 +1,10 @@
-// The store itself: what the committer changes (store_write.cc) and readers ask (store_read.cc); delays and alerts,
-// both ways, are apart (store_findings.cc). Opened by open_sqlite. Two locks: writing_ is the committer's, for the
-// writing connection; tail_mutex_ lets readers look at the tail and begin their view of the tables at one instant.
-// Taken in this order.
+// The store itself: what the committer changes (store_write.cc), moves into the tables (store_settle.cc) and readers
+// ask (store_read.cc); delays and alerts, both ways, are apart (store_findings.cc). Opened by open_sqlite. Two locks:
+// writing_ is the committer's, for the writing connection; tail_mutex_ lets readers look at the tails and begin their
+// view of the tables at one instant. Taken in this order.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <future>
 #include <limits>
@@ -29,15 +30,17 @@
 
 namespace kleptometrics::aggregator::sqlite {
 
+using Tails = std::array<const Tail*, 2>;
+
 // A reader that sees one state of the tables from its begin to its end, and what of them is not to be seen.
 struct View {
   explicit View(ReaderPool& pool) : reader(pool.borrow()), settled(*reader) {}
   ~View() { (void)reader->run("COMMIT"); }
   View(const View&) = delete;
   View& operator=(const View&) = delete;
-  // Under the tail's lock: what is in the tail is then not in the tables, and the other way round.
-  absl::Status begin(const Tail& tail) {
-    hidden = tail.replaced();
+  // Under the tails' lock: what is in a tail is then not in the tables, and the other way round.
+  absl::Status begin(const Tails& tails) {
+    for (const Tail* tail : tails) hidden.insert(tail->replaced().begin(), tail->replaced().end());
     absl::Status status = reader->run("BEGIN");
     if (status.ok()) status = reader->run("SELECT 1 FROM sqlite_schema LIMIT 1");
     return status;
@@ -98,12 +101,14 @@ class SqliteStore final : public Store {
     std::vector<Applied> applied;
     std::vector<RecentPtr> runs;                             // as they will be
     absl::flat_hash_map<Uuid, std::size_t, UuidHash> by_id;  // of those
-    bool withdrawn = false;                                  // runs have left the tables, to be in the tail
+    std::vector<Settled::Found> withdrawn;                   // to leave the tables, as they are in the tail now
+    bool together = false;                                   // some do
   };
-  absl::Status stage_all(std::vector<Run> runs, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
-  absl::StatusOr<Applied> stage(Run run, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
-  absl::StatusOr<Applied> stage_settled(Run run, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
-  void put(Run run, Nanos now, std::int64_t open_key, Staged& staged) KLEPTO_REQUIRES(writing_);
+  absl::Status stage_all(std::vector<Run>&& runs, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<Applied> stage(Run&& run, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<Applied> stage_settled(Run&& run, Nanos now, Staged& staged) KLEPTO_REQUIRES(writing_);
+  absl::Status withdraw(Staged& staged) KLEPTO_REQUIRES(writing_);
+  void put(Run&& run, Nanos now, std::int64_t open_key, Staged& staged) KLEPTO_REQUIRES(writing_);
   void put_all(std::vector<RecentPtr>& runs) KLEPTO_REQUIRES(writing_);  // into the tail
 
   using Body = absl::FunctionRef<absl::Status()>;
@@ -119,11 +124,23 @@ class SqliteStore final : public Store {
   void give_up(const absl::Status& cause) KLEPTO_REQUIRES(writing_);
   void checkpoint() KLEPTO_REQUIRES(writing_);
   absl::Status probe();
-  absl::Status settle() KLEPTO_REQUIRES(writing_);
+
+  // A settling in three steps: the tail is put aside; what is to be written is worked out on another thread; it is
+  // written. The last waits for the second, and where it fails the runs are back in the tail.
+  absl::Status begin_settling() KLEPTO_REQUIRES(writing_);
+  absl::Status finish_settling() KLEPTO_REQUIRES(writing_);
+  // finish_settling() from within a transaction that has written nothing yet.
+  absl::Status finish_settling_first() KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<std::vector<JobOfTail>> jobs_to_settle() KLEPTO_REQUIRES(writing_);
+  bool settling() const KLEPTO_REQUIRES(writing_) { return worked_out_.valid(); }
+  bool worked_out() const KLEPTO_REQUIRES(writing_);
+  void put_back() KLEPTO_REQUIRES(writing_);
+  absl::Status settle_all() KLEPTO_REQUIRES(writing_);
   void settle_if_due() KLEPTO_REQUIRES(writing_);
   void let_go_of_memory() KLEPTO_REQUIRES(writing_);
   absl::Status read_specs() KLEPTO_REQUIRES(writing_);
   absl::Status put_findings(const Findings& findings) KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<bool> expire_findings(Nanos now) KLEPTO_REQUIRES(writing_);
   absl::StatusOr<bool> expire(Nanos now, Maintenance& done) KLEPTO_REQUIRES(writing_);
 
   // What the rows of rollups are called by, for one question.
@@ -159,13 +176,18 @@ class SqliteStore final : public Store {
 
   std::future<void> disposal_ KLEPTO_GUARDED_BY(writing_);  // of the last tail that was settled
 
-  // Changed under both locks, so that the committer reads it under writing_ alone.
+  // Changed under both locks, so that the committer reads them under writing_ alone. No run is in both.
   SharedMutex tail_mutex_;
   Tail tail_;
+  Tail settling_;  // put aside; changes only to be dropped
+  Tails tails() const { return {&tail_, &settling_}; }
 
   Health health_;
   DamagedRows damaged_rows_;
   ReaderPool readers_;
+  std::int64_t settling_log_end_ KLEPTO_GUARDED_BY(writing_) = 0;
+  // Of settling_, on a thread that looks at it and borrows a reader: ends before them.
+  std::future<absl::StatusOr<Settlement>> worked_out_ KLEPTO_GUARDED_BY(writing_);
 };
 
 }  // namespace kleptometrics::aggregator::sqlite

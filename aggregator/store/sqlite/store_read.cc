@@ -21,16 +21,22 @@ struct TailHead {
   std::set<Uuid> no_verdicts;  // ended, and say nothing of how the job fares
 };
 
-TailHead tail_head(const Tail::OfJob& of_job) {
-  TailHead head;
+void keep_newer(RecentPtr& known, const RecentPtr& other) {
+  if (known == nullptr || newer(other->run, known->run)) known = other;
+}
+
+void add_to(TailHead& head, const Tail::OfJob& of_job) {
+  keep_newer(head.newest, of_job.rbegin()->second);
+  bool judged = false;
   for (auto at = of_job.rbegin(); at != of_job.rend(); ++at) {
     const Run& run = at->second->run;
-    if (head.newest == nullptr) head.newest = at->second;
-    if (head.verdict == nullptr && is_verdict(run.state)) head.verdict = at->second;
+    if (!judged && is_verdict(run.state)) {
+      keep_newer(head.verdict, at->second);
+      judged = true;
+    }
     if (run.state == State::kCanceled) head.no_verdicts.insert(run.id);
     head.running = head.running || !terminal(run.state);
   }
-  return head;
 }
 
 }  // namespace
@@ -44,8 +50,9 @@ absl::StatusOr<std::optional<Run>> SqliteStore::run(const Uuid& id) {
   View view(readers_);
   {
     const SharedLock shared(tail_mutex_);
-    if (const Recent* const recent = tail_.find(id)) return std::optional<Run>(recent->run);
-    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
+    for (const Tail* tail : tails())
+      if (const Recent* const recent = tail->find(id)) return std::optional<Run>(recent->run);
+    if (absl::Status status = view.begin(tails()); !status.ok()) return within(doing("read"), status);
   }
   auto found = view.settled.find(id);
   if (!found.ok()) return within(doing("read"), found.status());
@@ -61,14 +68,17 @@ absl::StatusOr<RunPage> SqliteStore::runs(const RunFilter& filter, const std::op
   std::vector<RecentPtr> recent;
   {
     const SharedLock shared(tail_mutex_);
-    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
+    if (absl::Status status = view.begin(tails()); !status.ok()) return within(doing("read"), status);
     const auto take = [&](const RecentPtr& each) {
       if (behind(each->run, after) && matches(filter, each->run)) recent.push_back(each);
     };
-    if (filter.job.empty()) {
-      for (const auto& [id, each] : tail_.all()) take(each);
-    } else if (const Tail::OfJob* const of_job = tail_.of_job(filter.job)) {
-      for (auto at = of_job->rbegin(); at != of_job->rend() && recent.size() <= limit; ++at) take(at->second);
+    for (const Tail* tail : tails()) {
+      if (filter.job.empty()) {
+        for (const auto& [id, each] : tail->all()) take(each);
+      } else if (const Tail::OfJob* const of_job = tail->of_job(filter.job)) {
+        const std::size_t enough = recent.size() + limit;  // of each tail
+        for (auto at = of_job->rbegin(); at != of_job->rend() && recent.size() <= enough; ++at) take(at->second);
+      }
     }
   }
   const auto damage = telling();
@@ -94,8 +104,8 @@ absl::Status SqliteStore::scan(const RunFilter& filter, absl::FunctionRef<void(c
   std::vector<RecentPtr> recent;
   {
     const SharedLock shared(tail_mutex_);
-    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
-    tail_.each(filter.job, [&](const RecentPtr& each) { recent.push_back(each); });
+    if (absl::Status status = view.begin(tails()); !status.ok()) return within(doing("read"), status);
+    for (const Tail* tail : tails()) tail->each(filter.job, [&](const RecentPtr& each) { recent.push_back(each); });
   }
   for (const RecentPtr& each : recent) {
     if (matches(filter, each->run)) visit(each->run);
@@ -166,14 +176,15 @@ absl::Status SqliteStore::summarize(const SummaryRequest& request, Pieces& piece
   View view(readers_);
   {
     const SharedLock shared(tail_mutex_);
-    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
-    tail_.each(request.job, [&](const RecentPtr& recent) {
+    if (absl::Status status = view.begin(tails()); !status.ok()) return within(doing("read"), status);
+    const auto add = [&](const RecentPtr& recent) {
       const Run& run = recent->run;
       if (!terminal(run.state)) return;
       for (const Stretch& stretch : request.stretches) {
         if (holds(stretch, run.started_at)) pieces.run(run);
       }
-    });
+    };
+    for (const Tail* tail : tails()) tail->each(request.job, add);
   }
   const absl::StatusOr<Names> names = names_of(view, request);
   if (!names.ok()) return within(doing("read"), names.status());
@@ -189,9 +200,11 @@ absl::StatusOr<std::vector<JobHead>> SqliteStore::jobs(const std::string& only) 
   std::map<std::string, TailHead> tails;
   {
     const SharedLock shared(tail_mutex_);
-    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
-    for (const auto& [job, of_job] : tail_.jobs()) {
-      if (only.empty() || only == job) tails.emplace(job, tail_head(of_job));
+    if (absl::Status status = view.begin(this->tails()); !status.ok()) return within(doing("read"), status);
+    for (const Tail* tail : this->tails()) {
+      for (const auto& [job, of_job] : tail->jobs()) {
+        if (only.empty() || only == job) add_to(tails[job], of_job);
+      }
     }
   }
   std::map<std::string, JobHead> heads;
@@ -279,7 +292,7 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::verify(std::size_t differe
   View view(readers_);
   {
     const SharedLock shared(tail_mutex_);
-    if (absl::Status status = view.begin(tail_); !status.ok()) return within(doing("read"), status);
+    if (absl::Status status = view.begin(tails()); !status.ok()) return within(doing("read"), status);
   }
   auto differences = sqlite::verify(*view.reader, differences_max);
   if (!differences.ok()) return within(doing("verify"), differences.status());

@@ -1,14 +1,11 @@
 // What changes the store: commits, and the settling, expiring and moving that follow from them.
-#include <malloc.h>
 
 #include <algorithm>
-#include <future>
 #include <memory>
 
 #include "aggregator/base/log.h"
 #include "aggregator/store/apply.h"
 #include "aggregator/store/rules.h"
-#include "aggregator/store/sqlite/finding_rows.h"
 #include "aggregator/store/sqlite/migration.h"
 #include "aggregator/store/sqlite/schema.h"
 #include "aggregator/store/sqlite/status.h"
@@ -19,11 +16,7 @@
 namespace kleptometrics::aggregator::sqlite {
 namespace {
 
-constexpr int kCheckpointPages = 4000;    // 16 MiB of log between two checkpoints
-constexpr std::size_t kIdleRuns = 4096;   // so many are settled when nothing else is to be done
-constexpr std::size_t kSliceChunks = 16;  // rewritten in one slice of housekeeping
-constexpr std::size_t kSliceFindings = 1000;
-constexpr Nanos kExpiryInterval = 60 * kNanosPerSecond;
+constexpr int kCheckpointPages = 4000;  // 16 MiB of log between two checkpoints
 
 }  // namespace
 
@@ -54,18 +47,21 @@ absl::StatusOr<std::vector<Applied>> SqliteStore::commit(std::vector<Run> runs, 
   if (absl::Status status = health_.ended(); !status.ok()) return status;
   const absl::Status status = write(
       [&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
-        if (absl::Status done = stage_all(std::move(runs), now, staged); !done.ok()) return done;
-        return settler_.append(staged.runs);
+        absl::Status done = stage_all(std::move(runs), now, staged);
+        if (done.ok()) done = withdraw(staged);
+        return done.ok() ? settler_.append(staged.runs) : done;
       },
-      [&]() KLEPTO_REQUIRES(writing_) { put_all(staged.runs); }, staged.withdrawn);
+      [&]() KLEPTO_REQUIRES(writing_) { put_all(staged.runs); }, staged.together);
   if (!status.ok()) return within(doing("commit to"), status);
   settle_if_due();
   checkpoint();
   return std::move(staged.applied);
 }
 
-absl::Status SqliteStore::stage_all(std::vector<Run> runs, Nanos now, Staged& staged) {
+absl::Status SqliteStore::stage_all(std::vector<Run>&& runs, Nanos now, Staged& staged) {
   staged.applied.reserve(runs.size());
+  staged.runs.reserve(runs.size());
+  staged.by_id.reserve(runs.size());
   for (Run& run : runs) {
     const absl::StatusOr<Applied> one = stage(std::move(run), now, staged);
     if (!one.ok()) return one.status();
@@ -74,23 +70,25 @@ absl::Status SqliteStore::stage_all(std::vector<Run> runs, Nanos now, Staged& st
   return absl::OkStatus();
 }
 
-// Against what this commit made of the run, else what is in the tail, else in the tables.
-absl::StatusOr<Applied> SqliteStore::stage(Run run, Nanos now, Staged& staged) {
-  const Recent* known = nullptr;
-  if (const auto found = staged.by_id.find(run.id); found != staged.by_id.end()) {
-    known = staged.runs[found->second].get();
-  } else {
-    known = tail_.find(run.id);
-  }
+// Against what this commit made of the run, else what is in a tail, else in the tables. What is put aside cannot be
+// replaced before it is settled.
+absl::StatusOr<Applied> SqliteStore::stage(Run&& run, Nanos now, Staged& staged) {
+  const auto found = staged.by_id.find(run.id);
+  const Recent* known = found != staged.by_id.end() ? staged.runs[found->second].get() : tail_.find(run.id);
+  const bool aside = known == nullptr && (known = settling_.find(run.id)) != nullptr;
   if (known == nullptr) return stage_settled(std::move(run), now, staged);
   const Judgement judgement = judge(run, known->run);
   if (judgement.applied != Applied::kAccepted) return judgement.applied;
+  if (aside) {
+    if (absl::Status status = finish_settling_first(); !status.ok()) return status;
+    return stage(std::move(run), now, staged);
+  }
   put(merged(std::move(run), known->run, judgement), now, known->open_key, staged);
   return Applied::kAccepted;
 }
 
-absl::StatusOr<Applied> SqliteStore::stage_settled(Run run, Nanos now, Staged& staged) {
-  const auto found = settler_.find(run.id);
+absl::StatusOr<Applied> SqliteStore::stage_settled(Run&& run, Nanos now, Staged& staged) {
+  auto found = settler_.find(run.id);
   if (absl::IsUnknown(found.status())) {
     // It is there, but what it says is lost: to take it again would count it twice.
     leave_out(run.id.text(), found.status());
@@ -105,20 +103,29 @@ absl::StatusOr<Applied> SqliteStore::stage_settled(Run run, Nanos now, Staged& s
   if (stored.gone) return Applied::kDuplicate;
   const Judgement judgement = judge(run, stored.run);
   if (judgement.applied != Applied::kAccepted) return judgement.applied;
-  if (!stored.place.is_open()) {
-    if (absl::Status status = settler_.withdraw(stored); !status.ok()) return status;
-    staged.withdrawn = true;
-  }
-  put(merged(std::move(run), stored.run, judgement), now, stored.place.is_open() ? stored.place.open_key() : 0, staged);
+  const std::int64_t open_key = stored.place.is_open() ? stored.place.open_key() : 0;
+  put(merged(std::move(run), stored.run, judgement), now, open_key, staged);
+  if (open_key == 0) staged.withdrawn.push_back(*std::move(*found));
   return Applied::kAccepted;
+}
+
+// Changes rollups, which nobody may while more is being added to them.
+absl::Status SqliteStore::withdraw(Staged& staged) {
+  if (staged.withdrawn.empty()) return absl::OkStatus();
+  if (absl::Status status = finish_settling_first(); !status.ok()) return status;
+  staged.together = true;
+  for (const Settled::Found& each : staged.withdrawn) {
+    if (absl::Status status = settler_.withdraw(each); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 void SqliteStore::put_all(std::vector<RecentPtr>& runs) {
   for (RecentPtr& each : runs) tail_.put(std::move(each));
 }
 
-void SqliteStore::put(Run run, Nanos now, std::int64_t open_key, Staged& staged) {
-  auto recent = std::make_shared<const Recent>(Recent{std::move(run), now, open_key});
+void SqliteStore::put(Run&& run, Nanos now, std::int64_t open_key, Staged& staged) {
+  auto recent = std::make_shared<const Recent>(std::move(run), now, open_key);
   const auto [known, added] = staged.by_id.try_emplace(recent->run.id, staged.runs.size());
   if (added) {
     staged.runs.push_back(std::move(recent));
@@ -184,28 +191,6 @@ void SqliteStore::checkpoint() {
   if (!status.ok() && !absl::IsUnavailable(status)) give_up(status);
 }
 
-absl::Status SqliteStore::settle() {
-  Tail settled;
-  const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) { return settler_.settle(tail_); },
-                                    [&]() KLEPTO_REQUIRES(writing_) { std::swap(tail_, settled); }, true);
-  if (!status.ok()) return status;
-  // To let go of so many runs takes a while, and nobody need wait for it.
-  disposal_ = std::async([gone = std::move(settled)]() mutable { gone.clear(); });
-  settle_at_ = settle_runs_;
-  expiry_due_ = true;
-  grown_ = true;
-  return status;
-}
-
-// What was committed stays committed where this fails: it is tried again when the tail has grown on.
-void SqliteStore::settle_if_due() {
-  if (tail_.size() < settle_at_) return;
-  const absl::Status status = settle();
-  if (status.ok()) return;
-  settle_at_ = tail_.size() + settle_runs_ / 4;
-  log_error(within(doing("settle the last commits of"), status).ToString());
-}
-
 absl::Status SqliteStore::put_job(const std::string& name, const JobSpec& spec) {
   const std::string bytes = wire::encode_job_spec(spec);
   const Lock lock(writing_);
@@ -223,60 +208,6 @@ absl::Status SqliteStore::put_job(const std::string& name, const JobSpec& spec) 
   }
   expiry_due_ = true;
   return absl::OkStatus();
-}
-
-absl::StatusOr<Maintenance> SqliteStore::maintain(Nanos now, bool idle) {
-  Maintenance done;
-  const Lock lock(writing_);
-  if (absl::Status status = health_.ended(); !status.ok()) return status;
-  const bool aged = tail_.size() != 0 && !retained_.empty() && now - tail_.committed_at() >= stats::kDay;
-  if (aged || (idle && tail_.size() >= kIdleRuns)) {
-    if (absl::Status status = settle(); !status.ok()) return within(doing("settle the last commits of"), status);
-  }
-  if (idle && grown_) let_go_of_memory();
-  const bool again = expiry_due_ || now < expired_at_ || now - expired_at_ >= kExpiryInterval;
-  if (again) {
-    const absl::StatusOr<bool> more = expire(now, done);
-    if (!more.ok()) return within(doing("expire runs of"), more.status());
-    done.more = *more;
-    if (!*more) {
-      expired_at_ = now;
-      expiry_due_ = false;
-    }
-  }
-  checkpoint();
-  return done;
-}
-
-// What a load has filled and nobody needs any more.
-void SqliteStore::let_go_of_memory() {
-  if (disposal_.valid()) disposal_.wait();
-  sqlite3_db_release_memory(writer_.raw());
-  ::malloc_trim(0);
-  grown_ = false;
-}
-
-// One slice: of the first job that has any, else of the ids, else of delays and alerts. True if more may be left.
-absl::StatusOr<bool> SqliteStore::expire(Nanos now, Maintenance& done) {
-  bool more = false;
-  const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
-    absl::StatusOr<bool> left = false;
-    for (const auto& [job, spec] : retained_) {
-      left = settler_.expire(job, expiry_horizon(spec, now), now + kIdsOutlive, kSliceChunks, done.expired);
-      if (!left.ok()) return left.status();
-      more = *left || done.expired != 0;
-      if (more) return absl::OkStatus();
-    }
-    left = settler_.forget(now, kSliceChunks);
-    if (left.ok() && !*left) left = expire_findings(writer_, now - kFindingsKept, kSliceFindings);
-    if (left.ok()) more = *left;
-    return left.status();
-  });
-  if (!status.ok()) {
-    done.expired = 0;
-    return status;
-  }
-  return more;
 }
 
 absl::Status SqliteStore::read_specs() {
@@ -307,7 +238,7 @@ absl::Status SqliteStore::start() {
   }
   if (migration.moved() == 0) return absl::OkStatus();
   log_info(absl::StrCat("moved ", migration.moved(), " runs of an older build into the tables of this one"));
-  return settle();
+  return settle_all();
 }
 
 }  // namespace kleptometrics::aggregator::sqlite

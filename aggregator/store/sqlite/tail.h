@@ -16,6 +16,7 @@
 namespace kleptometrics::aggregator::sqlite {
 
 struct Recent {
+  Recent(Run&& its, Nanos at, std::int64_t key) : run(std::move(its)), committed_at(at), open_key(key) {}
   Run run;
   Nanos committed_at = 0;
   std::int64_t open_key = 0;  // of the row of open_runs that this takes the place of; 0: none
@@ -24,10 +25,7 @@ using RecentPtr = std::shared_ptr<const Recent>;  // shared with readers that st
 
 struct UuidHash {
   std::size_t operator()(const Uuid& id) const {
-    std::uint64_t halves[2];
-    static_assert(sizeof halves == sizeof id.bytes);
-    __builtin_memcpy(halves, id.bytes.data(), sizeof halves);
-    return static_cast<std::size_t>((halves[0] ^ (halves[1] >> 32U)) * 0x9e37'79b9'7f4a'7c15U ^ halves[1]);
+    return static_cast<std::size_t>((id.half(0) ^ (id.half(1) >> 32U)) * 0x9e37'79b9'7f4a'7c15U ^ id.half(1));
   }
 };
 
@@ -45,6 +43,8 @@ class Tail {
     by_id_[run.id] = recent;
     jobs_[run.job].insert_or_assign({run.started_at, run.id}, std::move(recent));
   }
+  // Makes room for so many.
+  void expect(std::size_t runs) { by_id_.reserve(runs); }
   void clear() {
     by_id_ = {};
     jobs_ = {};

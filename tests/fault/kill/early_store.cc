@@ -65,7 +65,7 @@ class EarlyStore final : public fakes::ForwardingStore {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url) {
+absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url, bool) {
   constexpr std::string_view kScheme = "sqlite:";
   if (!url.starts_with(kScheme)) return absl::InvalidArgumentError("the control knows `sqlite:PATH` alone");
   auto store = open_sqlite(url.substr(kScheme.size()));

@@ -7,7 +7,7 @@
 
 namespace kleptometrics::aggregator {
 
-absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url) {
+absl::StatusOr<std::unique_ptr<Store>> open_store(std::string_view url, bool) {
   constexpr std::string_view kScheme = "sqlite:";
   if (!url.starts_with(kScheme)) return absl::InvalidArgumentError("this build knows `sqlite:PATH` alone");
   return open_sqlite(url.substr(kScheme.size()), {.settle_runs = 500});

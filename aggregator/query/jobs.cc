@@ -15,15 +15,40 @@ namespace {
 
 using Heads = std::vector<JobHead>;
 
-constexpr std::array<std::pair<std::string_view, JobStatus>, 5> kStatuses = {{{"paused", JobStatus::kPaused},
+constexpr std::array<std::pair<std::string_view, JobStatus>, 7> kStatuses = {{{"paused", JobStatus::kPaused},
+                                                                              {"overrunning", JobStatus::kOverrunning},
+                                                                              {"late", JobStatus::kLate},
                                                                               {"failing", JobStatus::kFailing},
                                                                               {"running", JobStatus::kRunning},
                                                                               {"ok", JobStatus::kOk},
                                                                               {"new", JobStatus::kNew}}};
 
+// Open delays by job.
+struct Behind {
+  bool overrunning = false;
+  bool missed = false;
+};
+using Behinds = std::map<std::string, Behind>;
+
+absl::StatusOr<Behinds> behind_now(Store& store, const std::string& job) {
+  const auto counts = store.delay_counts({.open = true, .job = job});
+  if (!counts.ok()) return counts.status();
+  Behinds behinds;
+  for (const auto& each : *counts) {
+    Behind& behind = behinds[each.job];
+    behind.overrunning = behind.overrunning || each.kind == DelayKind::kOverrun;
+    behind.missed = behind.missed || each.kind == DelayKind::kMissed;
+  }
+  return behinds;
+}
+
 // `durations`: of all time; null: no run of the job ever ended.
-JobStatus status_of(const JobHead& head, const stats::Rollup* durations, Nanos now) {
+JobStatus status_of(const JobHead& head, const stats::Rollup* durations, const Behinds& behinds, Nanos now) {
   if (paused(head.spec, now)) return JobStatus::kPaused;
+  if (const auto behind = behinds.find(head.name); behind != behinds.end()) {
+    if (behind->second.overrunning) return JobStatus::kOverrunning;
+    if (behind->second.missed) return JobStatus::kLate;
+  }
   if (head.last_verdict && *head.last_verdict != State::kSucceeded) return JobStatus::kFailing;
   if (head.running) return JobStatus::kRunning;
   const bool ended = head.last_verdict || head.last_run || durations != nullptr;
@@ -46,9 +71,9 @@ std::optional<Nanos> next_expected(const JobHead& head, Nanos now) {
   return waits ? std::max(next, *spec.paused_until) : next;
 }
 
-JobView view_of(JobHead head, const stats::Rollup* durations, Nanos now) {
+JobView view_of(JobHead head, const stats::Rollup* durations, const Behinds& behinds, Nanos now) {
   JobView view;
-  view.status = status_of(head, durations, now);
+  view.status = status_of(head, durations, behinds, now);
   view.paused = paused(head.spec, now);
   view.next_expected_at = next_expected(head, now);
   view.name = std::move(head.name);
@@ -135,7 +160,9 @@ absl::StatusOr<JobView> Query::job(const std::string& name, Nanos now) {
   if (!durations.ok()) return durations.status();
   const auto expected = expectation(name);
   if (!expected.ok()) return expected.status();
-  JobView view = view_of(std::move(heads->front()), find(*durations, name), now);
+  const auto behinds = behind_now(store_, name);
+  if (!behinds.ok()) return behinds.status();
+  JobView view = view_of(std::move(heads->front()), find(*durations, name), *behinds, now);
   view.typical = expected->typical();
   return view;
 }
@@ -146,15 +173,17 @@ absl::StatusOr<JobsPage> Query::jobs(const JobsRequest& request) {
   if (auto status = keep_candidates(request, *heads); !status.ok()) return status;
   const auto durations = add_up_all(store_, *heads);
   if (!durations.ok()) return durations.status();
+  const auto behinds = behind_now(store_, {});
+  if (!behinds.ok()) return behinds.status();
   JobsPage page;
   for (JobHead& head : *heads) {
     const stats::Rollup* const its = find(*durations, head.name);
-    if (request.status && *request.status != status_of(head, its, request.now)) continue;
+    if (request.status && *request.status != status_of(head, its, *behinds, request.now)) continue;
     if (page.jobs.size() >= request.limit) {
       page.more = true;
       break;
     }
-    page.jobs.push_back(view_of(std::move(head), its, request.now));
+    page.jobs.push_back(view_of(std::move(head), its, *behinds, request.now));
   }
   return page;
 }

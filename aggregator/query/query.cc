@@ -33,6 +33,13 @@ absl::StatusOr<RunPage> Query::runs(const RunFilter& filter, const std::optional
   return page;
 }
 
+absl::StatusOr<std::vector<Delay>> Query::delays_of(const Uuid& run) {
+  constexpr std::size_t kDelaysMax = 100;
+  auto page = store_.delays({.run_id = run}, std::nullopt, kDelaysMax);
+  if (!page.ok()) return page.status();
+  return std::move(page->items);
+}
+
 absl::StatusOr<DelayPage> Query::delays(const DelayFilter& filter, const std::optional<FindingCursor>& after,
                                         std::size_t limit) {
   auto page = store_.delays(filter, after, limit);

@@ -35,8 +35,8 @@ namespace kleptometrics::aggregator::query {
 
 using stats::kGraceDefault;
 
-// The first that holds of (overrunning, late come with alerts): it is not expected to run; the newest terminal run
-// failed or crashed; a run is open; there are runs; there are none that ended. A canceled run says nothing
+// The first that holds of: it is not expected to run; a run takes longer than allowed; a start is missing; the newest
+// terminal run failed or crashed; a run is open; there are runs; there are none that ended. A canceled run says nothing
 // about its job: the newest of the others decides.
 enum class JobStatus { kPaused, kOverrunning, kLate, kFailing, kRunning, kOk, kNew };
 std::string_view name_of(JobStatus status);
@@ -152,6 +152,8 @@ class Query {
   absl::StatusOr<JobsPage> jobs(const JobsRequest& request);
   absl::StatusOr<JobView> job(const std::string& name, Nanos now);
   absl::StatusOr<Run> run(const Uuid& id);
+  // Of a run: open ones first.
+  absl::StatusOr<std::vector<Delay>> delays_of(const Uuid& run);
   // `filter.job` set: NotFound if there is no such job.
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after, std::size_t limit);
   // Likewise; see Store::alerts().

@@ -250,6 +250,13 @@ absl::Status put_watch_state(Connection& db, std::int64_t job, std::string_view 
   return db.run("INSERT OR REPLACE INTO watch_states(job, bytes) VALUES(?1, ?2)", job, bytes);
 }
 
+absl::StatusOr<bool> findings_due(Connection& db, Nanos horizon) {
+  Execution rows(db.prepare("SELECT 1 FROM findings INDEXED BY findings_to_expire WHERE closed_at < ?1 LIMIT 1"));
+  const bool due = rows.with(horizon).next();
+  if (!rows.status().ok()) return rows.status();
+  return due;
+}
+
 absl::StatusOr<bool> expire_findings(Connection& db, Nanos horizon, std::size_t rows_max) {
   const absl::Status status = db.run(
       "DELETE FROM findings WHERE (what, id) IN (SELECT what, id FROM findings INDEXED BY findings_to_expire"

@@ -27,6 +27,8 @@ absl::Status put_finding(Connection& db, std::int64_t job, const Alert& alert);
 absl::Status remove_delay(Connection& db, const Uuid& id);
 // Within a transaction. No bytes: none are kept.
 absl::Status put_watch_state(Connection& db, std::int64_t job, std::string_view bytes);
+// True if expire_findings() has something to do.
+absl::StatusOr<bool> findings_due(Connection& db, Nanos horizon);
 // Within a transaction. Removes what closed before the instant, at most `rows_max`. True if more may be left.
 absl::StatusOr<bool> expire_findings(Connection& db, Nanos horizon, std::size_t rows_max);
 

@@ -140,6 +140,7 @@ class SqliteStore final : public Store {
   void let_go_of_memory() KLEPTO_REQUIRES(writing_);
   absl::Status read_specs() KLEPTO_REQUIRES(writing_);
   absl::Status put_findings(const Findings& findings) KLEPTO_REQUIRES(writing_);
+  absl::StatusOr<bool> expire_findings(Nanos now) KLEPTO_REQUIRES(writing_);
   absl::StatusOr<bool> expire(Nanos now, Maintenance& done) KLEPTO_REQUIRES(writing_);
 
   // What the rows of rollups are called by, for one question.

@@ -6,6 +6,8 @@
 namespace kleptometrics::aggregator::sqlite {
 namespace {
 
+constexpr std::size_t kSliceFindings = 1000;  // removed in one slice of housekeeping
+
 // The answer, or its error with what was being done before it.
 template <typename T>
 absl::StatusOr<T> told(const std::string& doing, absl::StatusOr<T> answer) {
@@ -49,6 +51,18 @@ absl::Status SqliteStore::put_findings(const Findings& findings) {
                           KLEPTO_REQUIRES(writing_) { return put_watch_state(writer_, key, its); });
   }
   return status;
+}
+
+// One slice. True if more may be left.
+absl::StatusOr<bool> SqliteStore::expire_findings(Nanos now) {
+  absl::StatusOr<bool> more = findings_due(writer_, now - kFindingsKept);
+  if (!more.ok() || !*more) return more;
+  const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) {
+    more = sqlite::expire_findings(writer_, now - kFindingsKept, kSliceFindings);
+    return more.status();
+  });
+  if (!status.ok()) return status;
+  return more;
 }
 
 absl::StatusOr<DelayPage> SqliteStore::delays(const DelayFilter& filter, const std::optional<FindingCursor>& after,

@@ -5,7 +5,6 @@
 #include "aggregator/base/heap.h"
 #include "aggregator/base/log.h"
 #include "aggregator/store/rules.h"
-#include "aggregator/store/sqlite/finding_rows.h"
 #include "aggregator/store/sqlite/status.h"
 #include "aggregator/store/sqlite/store.h"
 
@@ -14,7 +13,6 @@ namespace {
 
 constexpr std::size_t kIdleRuns = 4096;   // so many are settled when nothing else is to be done
 constexpr std::size_t kSliceChunks = 16;  // rewritten in one slice of housekeeping
-constexpr std::size_t kSliceFindings = 1000;
 constexpr Nanos kExpiryInterval = 60 * kNanosPerSecond;
 
 }  // namespace
@@ -128,8 +126,10 @@ absl::StatusOr<Maintenance> SqliteStore::maintain(Nanos now, bool idle) {
   if (again) {
     const absl::StatusOr<bool> more = expire(now, done);
     if (!more.ok()) return within(doing("expire runs of"), more.status());
-    done.more = *more;
-    if (!*more) {
+    const absl::StatusOr<bool> more_findings = expire_findings(now);
+    if (!more_findings.ok()) return within(doing("expire alerts of"), more_findings.status());
+    done.more = *more || *more_findings;
+    if (!done.more) {
       expired_at_ = now;
       expiry_due_ = false;
     }
@@ -147,15 +147,13 @@ void SqliteStore::let_go_of_memory() {
   grown_ = false;
 }
 
-// One slice: of the first job that has any, else of the ids, else of delays and alerts. True if more may be left. What
-// changes rollups waits for the settling that is under way.
+// One slice: of the first job that has any, else of the ids. True if more may be left. Rollups change, which waits for
+// the settling that is under way.
 absl::StatusOr<bool> SqliteStore::expire(Nanos now, Maintenance& done) {
   const absl::StatusOr<bool> due = settler_.forget_due(now);
   if (!due.ok()) return due.status();
-  const bool runs = !retained_.empty() || *due;
-  if (runs) {
-    if (absl::Status status = finish_settling(); !status.ok()) return status;
-  }
+  if (retained_.empty() && !*due) return false;
+  if (absl::Status status = finish_settling(); !status.ok()) return status;
   bool more = false;
   const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
     absl::StatusOr<bool> left = false;
@@ -165,8 +163,7 @@ absl::StatusOr<bool> SqliteStore::expire(Nanos now, Maintenance& done) {
       more = *left || done.expired != 0;
       if (more) return absl::OkStatus();
     }
-    if (runs) left = settler_.forget(now, kSliceChunks);
-    if (left.ok() && !*left) left = expire_findings(writer_, now - kFindingsKept, kSliceFindings);
+    left = settler_.forget(now, kSliceChunks);
     if (left.ok()) more = *left;
     return left.status();
   });

@@ -31,7 +31,8 @@ namespace kleptometrics::aggregator::http {
 
 enum class Steps { kWith, kWithout };
 
-std::string run_json(const Run& run, Steps steps = Steps::kWith, const std::optional<stats::Eta>& eta = std::nullopt);
+std::string run_json(const Run& run, Steps steps = Steps::kWith, const std::optional<stats::Eta>& eta = std::nullopt,
+                     const std::vector<Delay>& delays = {});
 // `etas`: one a run. `next_page_token` empty: nothing is left.
 std::string runs_json(const std::vector<Run>& runs, const std::vector<std::optional<stats::Eta>>& etas,
                       std::string_view next_page_token);

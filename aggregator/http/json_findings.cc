@@ -25,7 +25,9 @@ Json head_of(const Finding& finding) {
   return json;
 }
 
-std::string delay_json(const Delay& delay) {
+}  // namespace
+
+Json delay_of(const Delay& delay) {
   Json json = head_of(delay);
   put_instant(json, "scheduled_at", delay.scheduled_at);
   put_seconds(json, "expected_seconds", delay.expected);
@@ -33,16 +35,16 @@ std::string delay_json(const Delay& delay) {
   json["open"] = delay.open();
   put_instant(json, "opened_at", delay.opened_at);
   put_instant(json, "closed_at", delay.closed_at);
-  return text_of(json);
+  return json;
 }
-
-}  // namespace
 
 std::string delays_json(const std::vector<Delay>& delays, std::string_view next_page_token) {
-  return list_of("delays", delays, next_page_token, delay_json);
+  return list_of("delays", delays, next_page_token, [](const Delay& delay) { return text_of(delay_of(delay)); });
 }
 
-std::string alert_json(const Alert& alert) {
+namespace {
+
+Json alert_of(const Alert& alert) {
   Json json = head_of(alert);
   put_instant(json, "opened_at", alert.opened_at);
   put_instant(json, "closed_at", alert.closed_at);
@@ -50,8 +52,12 @@ std::string alert_json(const Alert& alert) {
   put_text(json, "message", alert.message);
   put_seconds(json, "expected_seconds", alert.expected);
   put_seconds(json, "actual_seconds", alert.actual);
-  return text_of(json);
+  return json;
 }
+
+}  // namespace
+
+std::string alert_json(const Alert& alert) { return text_of(alert_of(alert)); }
 
 std::string alerts_json(const std::vector<Alert>& alerts, std::string_view next_page_token) {
   return list_of("alerts", alerts, next_page_token, alert_json);
@@ -65,7 +71,7 @@ constexpr std::size_t kBacktestListedMax = 1000;
 template <typename T, typename Write>
 Json first_of(const std::vector<T>& all, Write write) {
   Json list = Json::array();
-  for (std::size_t i = 0; i < std::min(all.size(), kBacktestListedMax); ++i) list.push_back(Json::parse(write(all[i])));
+  for (std::size_t i = 0; i < std::min(all.size(), kBacktestListedMax); ++i) list.push_back(write(all[i]));
   return list;
 }
 
@@ -82,8 +88,8 @@ std::string backtest_json(const query::Backtest& backtest) {
   json["gaps"] = result.gaps;
   json["alert_count"] = result.alerts.size();
   json["delay_count"] = result.delays.size();
-  json["alerts"] = first_of(result.alerts, alert_json);
-  json["delays"] = first_of(result.delays, delay_json);
+  json["alerts"] = first_of(result.alerts, alert_of);
+  json["delays"] = first_of(result.delays, delay_of);
   return text_of(json);
 }
 

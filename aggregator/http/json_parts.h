@@ -49,6 +49,7 @@ std::string list_of(const char* name, const std::vector<T>& items, std::string_v
 Json run_of(const Run& run, Steps steps, const stats::Eta* eta = nullptr);
 // The members that a specification has.
 void put_spec(Json& json, const JobSpec& spec);
+Json delay_of(const Delay& delay);
 // The head of answers that repeat what they are about.
 Json subject_of(const stats::Subject& subject);
 

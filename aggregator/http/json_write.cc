@@ -55,8 +55,11 @@ std::string parts_of(const Json& head, const char* name, const std::vector<Part>
 
 }  // namespace
 
-std::string run_json(const Run& run, Steps steps, const std::optional<stats::Eta>& eta) {
-  return text_of(run_of(run, steps, eta ? &*eta : nullptr));
+std::string run_json(const Run& run, Steps steps, const std::optional<stats::Eta>& eta,
+                     const std::vector<Delay>& delays) {
+  Json json = run_of(run, steps, eta ? &*eta : nullptr);
+  for (const Delay& delay : delays) json["delays"].push_back(delay_of(delay));
+  return text_of(json);
 }
 
 std::string runs_json(const std::vector<Run>& runs, const std::vector<std::optional<stats::Eta>>& etas,

@@ -16,8 +16,10 @@ Response get_run(const Request& request, query::Query& query, const Clock& clock
   if (!run.ok()) return problem(run.status());
   const auto eta = query.eta(*run, clock.now().wall);
   if (!eta.ok()) return problem(eta.status());
+  const auto delays = query.delays_of(run->id);
+  if (!delays.ok()) return problem(delays.status());
   return answer(
-      request, [&] { return run_json(*run, Steps::kWith, *eta); }, [&] { return wire::encode_run_page(*run, *eta); });
+      request, [&] { return run_json(*run, Steps::kWith, *eta, *delays); }, [&] { return wire::encode_run_page(*run, *eta); });
 }
 
 }  // namespace kleptometrics::aggregator::http

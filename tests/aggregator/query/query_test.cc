@@ -44,13 +44,40 @@ struct History {
 };
 
 TEST_CASE("the names of statuses are read as they are written") {
-  for (const JobStatus status :
-       {JobStatus::kPaused, JobStatus::kFailing, JobStatus::kRunning, JobStatus::kOk, JobStatus::kNew}) {
+  for (const JobStatus status : {JobStatus::kPaused, JobStatus::kOverrunning, JobStatus::kLate, JobStatus::kFailing,
+                                 JobStatus::kRunning, JobStatus::kOk, JobStatus::kNew}) {
     REQUIRE(job_status_of(name_of(status)) == status);
   }
   REQUIRE(name_of(JobStatus::kFailing) == "failing");
-  REQUIRE_FALSE(job_status_of("late"));
+  REQUIRE(job_status_of("late") == JobStatus::kLate);
+  REQUIRE_FALSE(job_status_of("lat"));
   REQUIRE_FALSE(job_status_of(""));
+}
+
+TEST_CASE("a job is late while a start is missing, and overruns while a run takes too long, whatever else holds") {
+  History history;
+  history.ran("job", State::kFailed, 1);
+  Delay missed;
+  missed.id = fakes::id_of(1);
+  missed.job = "job";
+  Delay overrun = missed;
+  overrun.id = fakes::id_of(2);
+  overrun.kind = DelayKind::kOverrun;
+  const auto record = [&](const std::vector<Delay>& delays) {
+    Findings findings;
+    findings.delays = delays;
+    REQUIRE(history.store.record(findings).ok());
+  };
+  record({missed});
+  REQUIRE(history.status_of("job") == JobStatus::kLate);
+  record({overrun});
+  REQUIRE(history.status_of("job") == JobStatus::kOverrunning);
+  JobsRequest overrunning;
+  overrunning.status = JobStatus::kOverrunning;
+  REQUIRE(history.names(overrunning) == Names{"job"});
+  missed.closed_at = overrun.closed_at = 3;
+  record({missed, overrun});
+  REQUIRE(history.status_of("job") == JobStatus::kFailing);
 }
 
 TEST_CASE("a job is failing while its newest ended run failed or crashed") {

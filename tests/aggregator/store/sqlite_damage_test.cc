@@ -120,7 +120,7 @@ TEST_CASE("a page that is damaged costs the runs on it, in every kind of list") 
   REQUIRE(paged == all.size());
 }
 
-TEST_CASE("a damaged alert is left out of lists, and does not shorten a page; the next of its id replaces it") {
+TEST_CASE("a damaged alert is left out of lists, and does not shorten a page, and the next of its id replaces it") {
   const Damaged file(State::kSucceeded, 1);
   const std::vector<Alert> alerts = {fakes::raised("job", 1, kStart + seconds(1)),
                                      fakes::raised("job", 2, kStart + seconds(2)), fakes::raised("job", 3, kStart)};

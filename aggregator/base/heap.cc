@@ -10,7 +10,8 @@ int mallctl(const char* name, void* old, std::size_t* old_size, void* fresh, std
     __attribute__((weak));
 // Read by jemalloc as it starts. A sidecar is to be small: few arenas, and what is free goes back to the system soon.
 extern const char* const malloc_conf;
-const char* const malloc_conf = "narenas:4,dirty_decay_ms:250,muzzy_decay_ms:0";
+const char* const malloc_conf =
+    "narenas:4,background_thread:true,max_background_threads:1,dirty_decay_ms:250,muzzy_decay_ms:0";
 }
 
 namespace kleptometrics::aggregator {

@@ -16,7 +16,7 @@
 namespace kleptometrics::aggregator::sqlite {
 namespace {
 
-constexpr int kCheckpointPages = 4000;  // 16 MiB of log between two checkpoints
+constexpr int kCheckpointPages = 12000;  // 48 MiB of log between two checkpoints
 
 }  // namespace
 

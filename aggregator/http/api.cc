@@ -61,8 +61,7 @@ Api::Api(Committer& committer, query::Query& query, Store& store, const Clock& c
   router_.add("GET", "/api/v1/jobs/{job}/changes", [&](const Request& r) { return get_changes(r, query, clock); });
   router_.add("GET", "/api/v1/runs/{id}/compare", [&](const Request& r) { return get_run_compare(r, query); });
   router_.add("GET", "/api/v1/top", [&](const Request& r) { return get_top(r, query, clock); });
-  router_.add("POST", "/api/v1/jobs/{job}/backtest",
-              plain([&](const Request& r) { return backtest_job(r, query, clock); }));
+  router_.add("POST", "/api/v1/jobs/{job}/backtest", [&](const Request& r) { return backtest_job(r, query, clock); });
   router_.add("GET", "/api/v1/delays", [&](const Request& r) { return list_delays(r, query, clock); });
   router_.add("GET", "/api/v1/alerts", [&](const Request& r) { return list_alerts(r, query, clock); });
   router_.add("POST", "/api/v1/alerts/{id}/acknowledge",

@@ -122,7 +122,8 @@ class SqliteStore final : public Store {
   absl::Status end(absl::Status status) KLEPTO_REQUIRES(writing_);
   absl::Status roll_back(absl::Status cause) KLEPTO_REQUIRES(writing_);
   void give_up(const absl::Status& cause) KLEPTO_REQUIRES(writing_);
-  void checkpoint() KLEPTO_REQUIRES(writing_);
+  static constexpr int kCheckpointPages = 12000;  // 48 MiB of log between two checkpoints
+  void checkpoint(int pages_min = kCheckpointPages) KLEPTO_REQUIRES(writing_);
   absl::Status probe();
 
   // A settling in three steps: the tail is put aside; what is to be written is worked out on another thread; it is

@@ -121,7 +121,10 @@ absl::StatusOr<Maintenance> SqliteStore::maintain(Nanos now, bool idle) {
     if (absl::Status status = finish_settling(); !status.ok())
       return within(doing("settle the last commits of"), status);
   }
-  if (idle && grown_) let_go_of_memory();
+  if (idle && grown_) {
+    checkpoint(1);  // readers find their pages sooner without the log
+    let_go_of_memory();
+  }
   const bool again = expiry_due_ || now < expired_at_ || now - expired_at_ >= kExpiryInterval;
   if (again) {
     const absl::StatusOr<bool> more = expire(now, done);

@@ -16,7 +16,6 @@
 namespace kleptometrics::aggregator::sqlite {
 namespace {
 
-constexpr int kCheckpointPages = 12000;  // 48 MiB of log between two checkpoints
 
 }  // namespace
 
@@ -182,10 +181,10 @@ void SqliteStore::give_up(const absl::Status& cause) {
   sqlite3_db_config(writer_.raw(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }
 
-// Copies the log into the database once it is long. Done here and not by SQLite's own hook, which would hide
+// Copies the log into the database once it is as long. Done here and not by SQLite's own hook, which would hide
 // a failed fsync and try again. The commit before it is durable either way.
-void SqliteStore::checkpoint() {
-  if (log_pages_ < kCheckpointPages) return;
+void SqliteStore::checkpoint(int pages_min) {
+  if (log_pages_ < pages_min) return;
   const int code = sqlite3_wal_checkpoint_v2(writer_.raw(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   const absl::Status status = status_of(code, writer_.raw(), doing("copy the log of an earlier commit into"));
   if (!status.ok() && !absl::IsUnavailable(status)) give_up(status);

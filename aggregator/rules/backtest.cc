@@ -68,12 +68,9 @@ Findings play(JobWatch& watch, const std::vector<Event>& events, Nanos until) {
 void count_alerted(BacktestResult& result) {
   std::set<Uuid> runs;
   for (const Alert& alert : result.alerts) {
-    if (alert.run_id.none()) {
-      ++result.gaps;
-    } else {
-      runs.insert(alert.run_id);
-    }
+    if (!alert.run_id.none()) runs.insert(alert.run_id);
   }
+  for (const Delay& delay : result.delays) result.gaps += delay.kind == DelayKind::kMissed ? 1 : 0;
   result.alerted_runs = runs.size();
 }
 

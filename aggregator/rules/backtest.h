@@ -19,7 +19,7 @@ struct BacktestResult {
   std::vector<Alert> alerts;       // likewise
   std::uint64_t runs = 0;          // that were judged
   std::uint64_t alerted_runs = 0;  // of those: that opened an alert
-  std::uint64_t gaps = 0;          // alerts that no run opened: starts that were missing
+  std::uint64_t gaps = 0;          // starts that never came
   std::string summary;             // `3 of 214 runs`, `3 of 214 runs, and 2 gaps`
 };
 

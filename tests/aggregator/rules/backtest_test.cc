@@ -34,8 +34,8 @@ TEST_CASE("A back-test tells which past runs and gaps a specification would have
   const BacktestResult result = backtest("job", spec, runs, kMidnight, at(48));
   CHECK(result.runs == 47);
   CHECK(result.alerted_runs == 3);
-  CHECK(result.gaps == 2);
-  CHECK(result.summary == "3 of 47 runs, and 2 gaps");
+  CHECK(result.gaps == 1);
+  CHECK(result.summary == "3 of 47 runs, and 1 gap");
   REQUIRE(result.delays.size() == 3);
   REQUIRE(result.alerts.size() == 5);
   for (const auto& alert : result.alerts) CHECK_FALSE(alert.open());

@@ -78,6 +78,25 @@ absl::StatusOr<stats::Rounded> Query::scan(const StatsRequest& request, absl::Fu
   return out;
 }
 
+namespace {
+
+// Delays belong to the time at which they opened.
+absl::Status count_delays(Store& store, const RunFilter& filter, stats::Stats& stats) {
+  DelayFilter of;
+  of.job = filter.job;
+  of.since = filter.since;
+  of.until = filter.until;
+  const auto counts = store.delay_counts(of);
+  if (!counts.ok()) return counts.status();
+  for (const auto& each : *counts) {
+    if (each.kind == DelayKind::kOverrun) stats.overrun += each.count;
+    if (each.kind == DelayKind::kMissed) stats.missed += each.count;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::StatusOr<stats::Stats> Query::stats(const StatsRequest& request) {
   if (!from_rollups(request.filter)) {
     stats::Accumulator values(request.measure, request.step, request.outcomes, kGraceDefault);
@@ -97,6 +116,7 @@ absl::StatusOr<stats::Stats> Query::stats(const StatsRequest& request) {
   if (auto missing = require_unless(!place.sum.empty(), filter.job); !missing.ok()) return missing;
   stats::Stats stats = stats::stats_of(place.sum, request.outcomes);
   stats.rounded = rounded_of(*plan, filter.since, filter.until);
+  if (absl::Status status = count_delays(store_, filter, stats); !status.ok()) return status;
   return stats;
 }
 

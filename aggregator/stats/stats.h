@@ -73,8 +73,8 @@ struct Stats {
   // Of all runs asked about, whatever their outcome.
   std::uint64_t succeeded = 0, failed = 0, canceled = 0, crashed = 0;
   std::uint64_t late = 0;              // start delay beyond the grace
-  std::uint64_t overrun = 0;           // ran longer than allowed; 0 while jobs have no specification
-  std::uint64_t missed = 0;            // likewise
+  std::uint64_t overrun = 0;           // ran longer than allowed; counted by stats of a job alone, of all its runs
+  std::uint64_t missed = 0;            // never started; likewise
   std::optional<double> success_rate;  // succeeded / (succeeded + failed + crashed)
   double quantile_error = 0;           // guaranteed relative error of the quantiles; 0: exact
   Rounded rounded;

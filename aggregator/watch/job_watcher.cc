@@ -14,6 +14,8 @@ namespace {
 constexpr Nanos kGather = kNanosPerSecond / 10;      // what comes within this is judged and saved together
 constexpr Nanos kRetry = kNanosPerSecond;            // after the store could not record
 constexpr Nanos kLearnEvery = 60 * kNanosPerSecond;  // of a job
+constexpr std::size_t kLearnAtOnce = 200;            // jobs, in a turn: each is a question to the store
+constexpr Nanos kCatchUpRest = 10;                   // times as long as catching up took, until it may again
 constexpr Nanos kSleepMax = 60 * kNanosPerSecond;    // however far the next deadline: the wall clock may be set
 constexpr Nanos kSeenSlack = 60 * kNanosPerSecond;   // a turn takes what was committed well within this
 constexpr Nanos kLookBack = rules::kHistoryAge;      // how long before its commit a run that was missed may have begun
@@ -170,18 +172,23 @@ absl::StatusOr<Nanos> JobWatcher::turn_once() {
   const TimePoint now = clock_.now();
   bool missed = false;
   for (Event& event : take_queue(missed)) take(std::move(event));
-  if (missed) {
+  behind_ = behind_ || missed;
+  if (behind_ && now.steady >= catch_up_from_) {
     if (absl::Status status = catch_up(); !status.ok()) return status;
+    behind_ = false;
+    const Nanos took = clock_.steady() - now.steady;
+    catch_up_from_ = now.steady + std::max(kRetry, kCatchUpRest * took);
   }
   if (now.steady < judge_from_) return now.wall + (judge_from_ - now.steady);
   judge(now.wall);
   if (absl::Status status = record(now.wall); !status.ok()) return status;
-  seen_ = now.wall;
-  const Nanos latest = now.wall + kSleepMax;
+  if (!behind_) seen_ = now.wall;
+  const Nanos latest = now.wall + (behind_ ? kRetry : kSleepMax);
   return deadlines_.empty() ? latest : std::min(latest, deadlines_.top().first);
 }
 
 void JobWatcher::judge(Nanos now) {
+  may_learn_ = kLearnAtOnce;
   for (const std::string& job : touched_) judge(job, watched(job), now);
   touched_.clear();
   while (!deadlines_.empty() && deadlines_.top().first <= now) {
@@ -195,7 +202,8 @@ void JobWatcher::judge(Nanos now) {
 // From time to time, of a job of which something is told: its runs are read for it.
 void JobWatcher::learn(const std::string& job, Watched& its) {
   const Nanos steady = clock_.steady();
-  if (!options_.learn || (its.learned_at && steady - *its.learned_at < kLearnEvery)) return;
+  if (!options_.learn || may_learn_ == 0 || (its.learned_at && steady - *its.learned_at < kLearnEvery)) return;
+  --may_learn_;
   const auto expectation = options_.learn(job);
   if (!expectation.ok()) return;  // the store is in trouble, which others tell of
   its.learned_at = steady;

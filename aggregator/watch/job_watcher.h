@@ -5,7 +5,8 @@
 //   committer ──committed()──> queue ──turn──> JobWatch of each job ──RecordFindings──> committer
 //
 // What the watches remember is saved with what they found, in one transaction. After a kill, or after more than the
-// queue holds, it reads from the store what it may have missed: to be told twice changes nothing.
+// queue holds, it reads from the store what it may have missed: to be told twice changes nothing. What it then does not
+// find is what was reported just then, had ended before, and was never seen running: history, as runs of yesterday are.
 #pragma once
 
 #include <atomic>
@@ -102,8 +103,11 @@ class JobWatcher final : public Witness {
   std::set<std::string> touched_;                                                   // to be judged, and saved
   std::set<std::string> unsaved_;                                                   // judged, and to be saved
   rules::Findings found_;                                                           // not recorded yet
-  Nanos seen_ = 0;        // what was committed before, or soon after, has been taken (wall clock)
-  Nanos judge_from_ = 0;  // steady clock
+  Nanos seen_ = 0;             // what was committed before, or soon after, has been taken (wall clock)
+  Nanos judge_from_ = 0;       // steady clock
+  bool behind_ = false;        // the queue was full, and what it lost has not been read from the store yet
+  Nanos catch_up_from_ = 0;    // steady clock
+  std::size_t may_learn_ = 0;  // of so many jobs, in this turn
 
   Mutex mutex_;
   Condition changed_;

@@ -50,6 +50,7 @@ TEST_CASE("a start that does not come is missed, makes the job late, and survive
   REQUIRE(missed.size() == 1);
   CHECK(missed[0].at("kind") == "missed");
   CHECK(daemon.json("/api/v1/jobs/pulse").at("status") == "late");
+  CHECK(daemon.json("/api/v1/jobs/pulse/stats").at("missed") == 1);
   const Json alert = found(daemon, "alerts", "?job=pulse&state=open", 1);
   REQUIRE(alert.size() == 1);
 

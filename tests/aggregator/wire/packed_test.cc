@@ -25,7 +25,7 @@ void require_round_trip(const Numbers& numbers) {
 TEST_CASE("numbers of every width come back, from blocks full and not") {
   std::mt19937_64 random(11);
   for (unsigned width = 0; width <= 64; ++width) {
-    for (const std::size_t count : {0, 1, 2, 15, 16, 17, 32, 33, 256}) {
+    for (const std::size_t count : {0U, 1U, 2U, 15U, 16U, 17U, 32U, 33U, 256U}) {
       INFO(width << " bits, " << count << " numbers");
       Numbers numbers(count);
       for (std::uint64_t& number : numbers) number = width == 0 ? 0 : random() >> (64 - width);

@@ -35,7 +35,8 @@ double pages_taken(std::size_t chunk_bytes, int rows) {
 
 TEST_CASE("a row of chunks takes the bytes of pages that are said") {
   constexpr int kRows = 1'000;
-  for (const std::size_t bytes : {700U, 1'200U, 1'900U, 2'300U, 4'000U, 4'500U, 5'800U, 6'300U, 8'400U, 11'200U, 14'300U}) {
+  for (const std::size_t bytes :
+       {700U, 1'200U, 1'900U, 2'300U, 4'000U, 4'500U, 5'800U, 6'300U, 8'400U, 11'200U, 14'300U}) {
     INFO(bytes);
     const double taken = pages_taken(bytes, kRows) * static_cast<double>(kPageBytes) / kRows;
     const auto said = static_cast<double>(bytes_of_pages(bytes));

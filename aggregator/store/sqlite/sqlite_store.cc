@@ -68,8 +68,8 @@ absl::StatusOr<std::unique_ptr<Store>> open(const std::string& path, const Sqlit
     if (!reader.ok()) return reader.status();
     readers.push_back(*std::move(reader));
   }
-  auto store = std::make_unique<sqlite::SqliteStore>(path, *std::move(lock), *std::move(writer), std::move(readers),
-                                                     options.settle_runs);
+  auto store =
+      std::make_unique<sqlite::SqliteStore>(path, *std::move(lock), *std::move(writer), std::move(readers), options);
   if (absl::Status status = store->start(); !status.ok()) return status;
   return store;
 }

@@ -24,6 +24,7 @@
 #include "aggregator/store/sqlite/health.h"
 #include "aggregator/store/sqlite/reader_pool.h"
 #include "aggregator/store/sqlite/settler.h"
+#include "aggregator/store/sqlite/sqlite_store.h"
 #include "aggregator/store/sqlite/tail.h"
 #include "aggregator/store/store.h"
 #include "lib/base/mutex.h"
@@ -54,12 +55,13 @@ struct View {
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::string path, FileLock lock, Connection writer, std::vector<Connection> readers,
-              std::size_t settle_runs)
+              const SqliteOptions& options)
       : path_(std::move(path)),
         lock_(std::move(lock)),
         writer_(std::move(writer)),
         settler_(writer_),
-        settle_runs_(settle_runs),
+        settle_runs_(options.settle_runs),
+        checkpoint_pages_(options.checkpoint_pages),
         readers_(std::move(readers)) {
     // In place of SQLite's own checkpoints.
     sqlite3_wal_hook(
@@ -122,8 +124,8 @@ class SqliteStore final : public Store {
   absl::Status end(absl::Status status) KLEPTO_REQUIRES(writing_);
   absl::Status roll_back(absl::Status cause) KLEPTO_REQUIRES(writing_);
   void give_up(const absl::Status& cause) KLEPTO_REQUIRES(writing_);
-  static constexpr int kCheckpointPages = 12000;  // 48 MiB of log between two checkpoints
-  void checkpoint(int pages_min = kCheckpointPages) KLEPTO_REQUIRES(writing_);
+  void checkpoint(int pages_min) KLEPTO_REQUIRES(writing_);
+  void checkpoint() KLEPTO_REQUIRES(writing_) { checkpoint(checkpoint_pages_); }
   absl::Status probe();
 
   // A settling in three steps: the tail is put aside; what is to be written is worked out on another thread; it is
@@ -168,6 +170,7 @@ class SqliteStore final : public Store {
   Connection writer_ KLEPTO_GUARDED_BY(writing_);
   Settler settler_ KLEPTO_GUARDED_BY(writing_);
   const std::size_t settle_runs_;
+  const int checkpoint_pages_;
   std::size_t settle_at_ KLEPTO_GUARDED_BY(writing_) = settle_runs_;     // length of the tail
   std::map<std::string, JobSpec> retained_ KLEPTO_GUARDED_BY(writing_);  // jobs whose runs expire
   Nanos expired_at_ KLEPTO_GUARDED_BY(writing_) = 0;                     // when all of them were last looked at

@@ -14,10 +14,7 @@
 #include "lib/base/limits.h"
 
 namespace kleptometrics::aggregator::sqlite {
-namespace {
-
-
-}  // namespace
+namespace {}  // namespace
 
 // A store that has failed for good says so; one whose last commit found no room tries a small write of its own. That
 // may fit where a run does not, so there must be room for the largest run, too.

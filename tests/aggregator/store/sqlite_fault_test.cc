@@ -221,13 +221,13 @@ TEST_CASE("a failed fsync while the log is copied back ends the store, not the c
   const tests::TempDir folder;
   int needed = 0;
   {
-    auto store = must(open_sqlite(folder / "first.db"));
+    auto store = must(open_sqlite(folder / "first.db", {.checkpoint_pages = 4000}));
     const int before = syncs;
     REQUIRE(store->commit(batch, 0).ok());
     needed = syncs - before;
     REQUIRE(std::filesystem::file_size(folder / "first.db") > 16'000'000);  // it was copied
   }
-  auto store = must(open_sqlite(folder / "second.db"));
+  auto store = must(open_sqlite(folder / "second.db", {.checkpoint_pages = 4000}));
   good_syncs = syncs + needed - 1;
   const absl::Status committed = store->commit(batch, 0).status();
   good_syncs = kNever;

@@ -62,14 +62,16 @@ absl::StatusOr<std::unique_ptr<Store>> open(const std::string& path, const Sqlit
   if (absl::Status status = sqlite::make_file(path); !status.ok()) return status;
   absl::StatusOr<Connection> writer = open_writer(path, options);
   if (!writer.ok()) return writer.status();
+  absl::StatusOr<Connection> settling = open_reader(path, options);
+  if (!settling.ok()) return settling.status();
   std::vector<Connection> readers;
   for (int i = 0; i < options.readers; ++i) {
     absl::StatusOr<Connection> reader = open_reader(path, options);
     if (!reader.ok()) return reader.status();
     readers.push_back(*std::move(reader));
   }
-  auto store =
-      std::make_unique<sqlite::SqliteStore>(path, *std::move(lock), *std::move(writer), std::move(readers), options);
+  auto store = std::make_unique<sqlite::SqliteStore>(path, *std::move(lock), *std::move(writer), *std::move(settling),
+                                                     std::move(readers), options);
   if (absl::Status status = store->start(); !status.ok()) return status;
   return store;
 }

@@ -54,7 +54,8 @@ struct View {
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(std::string path, FileLock lock, Connection writer, std::vector<Connection> readers,
+  // `settling`: a reader of its own, so that commits wait for no answer, however long that takes.
+  SqliteStore(std::string path, FileLock lock, Connection writer, Connection settling, std::vector<Connection> readers,
               const SqliteOptions& options)
       : path_(std::move(path)),
         lock_(std::move(lock)),
@@ -62,7 +63,8 @@ class SqliteStore final : public Store {
         settler_(writer_),
         settle_runs_(options.settle_runs),
         checkpoint_pages_(options.checkpoint_pages),
-        readers_(std::move(readers)) {
+        readers_(std::move(readers)),
+        settling_reader_(std::move(settling)) {
     // In place of SQLite's own checkpoints.
     sqlite3_wal_hook(
         writer_.raw(),
@@ -190,7 +192,8 @@ class SqliteStore final : public Store {
   DamagedRows damaged_rows_;
   ReaderPool readers_;
   std::int64_t settling_log_end_ KLEPTO_GUARDED_BY(writing_) = 0;
-  // Of settling_, on a thread that looks at it and borrows a reader: ends before them.
+  Connection settling_reader_;  // of the thread that works out a settling, else under writing_
+  // Of settling_, on a thread that looks at it and reads: ends before both.
   std::future<absl::StatusOr<Settlement>> worked_out_ KLEPTO_GUARDED_BY(writing_);
 };
 

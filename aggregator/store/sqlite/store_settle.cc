@@ -43,10 +43,7 @@ absl::Status SqliteStore::begin_settling() {
   }
   for (JobOfTail& job : *jobs) job.runs = settling_.of_job(std::string(job.name));
   // Without a policy: where no thread is to be had, it is worked out when it is asked for.
-  worked_out_ = std::async([this, of = *std::move(jobs)] {
-    ReaderPool::Lease reader = readers_.borrow();
-    return work_out(of, *reader);
-  });
+  worked_out_ = std::async([this, of = *std::move(jobs)] { return work_out(of, settling_reader_); });
   return absl::OkStatus();
 }
 
@@ -145,6 +142,7 @@ absl::StatusOr<Maintenance> SqliteStore::maintain(Nanos now, bool idle) {
 void SqliteStore::let_go_of_memory() {
   if (disposal_.valid()) disposal_.wait();
   sqlite3_db_release_memory(writer_.raw());
+  sqlite3_db_release_memory(settling_reader_.raw());
   readers_.shrink();
   give_memory_back();
   grown_ = false;

@@ -86,7 +86,7 @@ void SpoolWatcher::start(absl::FunctionRef<void(std::vector<Run>)> living) {
 void SpoolWatcher::stop() {
   if (!thread_.joinable()) return;
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+  while (::write(wake_.get(), &one, sizeof one) != sizeof one) std::this_thread::yield();  // or it would wait for ever
   thread_.join();
 }
 

@@ -18,9 +18,9 @@ namespace kleptometrics::aggregator {
 struct SqliteOptions {
   std::int64_t pages_max = 0;        // of 4 KiB; beyond, commits are Unavailable as on a full disk. 0: no bound
   std::string vfs{};                 // a registered VFS of SQLite's, empty: the system's
-  std::size_t settle_runs = 32'768;  // committed ones kept in memory and in the log before they are put in order
+  std::size_t settle_runs = 30'720;  // committed ones kept in memory and in the log before they are put in order
   int readers = 4;                   // connections for reading, all opened at the start: later no descriptor is needed
-  int checkpoint_pages = 12'000;     // of 4 KiB: so long a log (48 MiB) is copied into the database
+  int checkpoint_pages = 24'000;     // of 4 KiB: so long a log (96 MiB) is copied into the database
   bool must_exist = false;           // else it is made
 };
 

@@ -167,7 +167,7 @@ TEST_CASE("a store works on when the process has no file descriptor left") {
   absl::Status committed;
   absl::Status read;
   std::uint32_t number = 0;
-  for (int batch = 0; batch < 30 && committed.ok() && read.ok(); ++batch) {
+  for (int batch = 0; batch < 60 && committed.ok() && read.ok(); ++batch) {
     std::vector<Run> snapshots;
     for (int i = 0; i < 500; ++i) {
       ++number;

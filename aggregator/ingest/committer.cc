@@ -17,6 +17,7 @@ namespace {
 
 constexpr Nanos kMinute = 60 * kNanosPerSecond;
 constexpr Nanos kMaintenanceInterval = kNanosPerSecond;
+constexpr int kTriesMax = 10;  // of a group that other processes overtake
 
 // A run that is reported without an id gets one at once, so that later commands of its group can be about it.
 void prepare(Command& command, Nanos wall) {
@@ -59,10 +60,13 @@ class Committer::Group {
   }
   // Decides each command, or makes it a snapshot to commit. An error is the store's.
   absl::Status add(Waiting& waiting);
-  // Commits; an error is the store's, and then nothing was.
+  // Commits; an error is the store's, and then nothing was. Aborted: what was decided was overtaken by another process;
+  // the commands are as they were, for another group.
   absl::Status commit();
 
  private:
+  // The commands are needed again where the store may refuse what was decided on them.
+  bool may_be_repeated() const { return !addressed_.empty() && owner_.store_.shared(); }
   absl::Status add_snapshot(Run&& run, Outcome& outcome);
   absl::Status add_report(const ReportRun& report, Nanos wall, Outcome& outcome);
   absl::Status add_patch(const PatchRun& patch, Nanos wall, Outcome& outcome);
@@ -90,6 +94,7 @@ class Committer::Group {
   std::size_t size_ = 0;  // commands
   std::set<Uuid> addressed_;
   std::map<Uuid, std::optional<Run>> runs_;  // the addressed ones, as they stand within the group
+  std::vector<Basis> bases_;                 // what was stored of them
   std::set<std::string, std::less<>> new_jobs_;
   // To the store, with the outcome of each.
   std::vector<Run> commit_;
@@ -105,7 +110,7 @@ absl::Status Committer::Group::add(Waiting& waiting) {
     Outcome& outcome = waiting.outcomes[i];
     absl::Status status;
     if (auto* apply = std::get_if<ApplySnapshot>(&waiting.work[i])) {
-      status = add_snapshot(std::move(apply->run), outcome);
+      status = add_snapshot(may_be_repeated() ? Run(apply->run) : std::move(apply->run), outcome);
     } else if (const auto* report = std::get_if<ReportRun>(&waiting.work[i])) {
       status = add_report(*report, wall, outcome);
     } else if (const auto* put = std::get_if<PutJob>(&waiting.work[i])) {
@@ -226,6 +231,7 @@ absl::StatusOr<std::optional<Run>*> Committer::Group::lookup(const Uuid& id) {
   if (const auto found = runs_.find(id); found != runs_.end()) return &found->second;
   auto run = owner_.store_.run(id);
   if (!run.ok()) return run.status();
+  bases_.push_back(basis_of(id, *run ? &**run : nullptr));
   return &runs_.emplace(id, *std::move(run)).first->second;
 }
 
@@ -269,7 +275,7 @@ void Committer::Group::take(Run&& run, Outcome& outcome) {
 absl::Status Committer::Group::commit() {
   if (commit_.empty()) return absl::OkStatus();
   Witnessed witnessed = to_be_witnessed();
-  const auto applied = owner_.store_.commit(std::move(commit_), now_.wall);
+  const auto applied = owner_.store_.commit(std::move(commit_), now_.wall, bases_);
   if (!applied.ok()) return applied.status();
   if (applied->size() != outcomes_.size()) {
     return absl::InternalError("the store answered for another number of snapshots than it was given");
@@ -391,6 +397,16 @@ bool Committer::run_once() {
 }
 
 absl::Status Committer::commit_group(const std::vector<Waiting*>& waiting) {
+  absl::Status status = try_group(waiting);
+  for (int tries = 1; absl::IsAborted(status) && tries < kTriesMax; ++tries) {
+    for (Waiting* each : waiting) each->outcomes.assign(each->work.size(), {});
+    status = try_group(waiting);
+  }
+  if (absl::IsAborted(status)) return absl::UnavailableError(status.message());
+  return status;
+}
+
+absl::Status Committer::try_group(const std::vector<Waiting*>& waiting) {
   Group group(*this);
   for (const Waiting* each : waiting) group.survey(*each);
   for (Waiting* each : waiting) {

@@ -82,6 +82,7 @@ class Committer {
   void release(const std::vector<Waiting*>& group, const absl::Status& status);
   static void release_one(Waiting& waiting, const absl::Status& status);
   absl::Status commit_group(const std::vector<Waiting*>& waiting);
+  absl::Status try_group(const std::vector<Waiting*>& waiting);
   void note(const absl::Status& status);
   void maintain(bool idle);
 

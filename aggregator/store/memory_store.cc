@@ -26,7 +26,7 @@ Applied MemoryStore::apply(Run run, Nanos now) {
   return Applied::kAccepted;
 }
 
-absl::StatusOr<std::vector<Applied>> MemoryStore::commit(std::vector<Run> runs, Nanos now) {
+absl::StatusOr<std::vector<Applied>> MemoryStore::commit(std::vector<Run> runs, Nanos now, const std::vector<Basis>&) {
   std::vector<Applied> applied;
   applied.reserve(runs.size());
   const Lock lock(mutex_);

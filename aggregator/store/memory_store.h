@@ -20,7 +20,8 @@ namespace kleptometrics::aggregator {
 // Any thread may call anything at any time. Nothing fails but a limit of 0.
 class MemoryStore final : public Store {
  public:
-  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now) override;
+  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now,
+                                              const std::vector<Basis>& bases) override;
   absl::Status put_job(const std::string& name, const JobSpec& spec) override;
   absl::Status record(const Findings& findings) override;
   absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) override;

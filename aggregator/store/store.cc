@@ -23,4 +23,17 @@ bool matches(const RunFilter& filter, const Run& run) {
          std::ranges::all_of(filter.labels, [&](const auto& asked) { return has_label(run, asked); });
 }
 
+Basis basis_of(const Uuid& id, const Run* stored) {
+  if (stored == nullptr) return {.id = id};
+  return {id, true, rank(*stored), stored->revision, stored->annotations.revision};
+}
+
+absl::StatusOr<bool> Store::hold(const std::string&, const std::string&, Nanos) { return true; }
+
+absl::Status Store::keep_changes() { return absl::UnimplementedError("this store keeps no list of its changes"); }
+
+absl::StatusOr<Changes> Store::changes(std::size_t) { return Changes(); }
+
+absl::Status Store::drop_changes(const std::string&) { return absl::OkStatus(); }
+
 }  // namespace kleptometrics::aggregator

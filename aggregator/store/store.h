@@ -6,10 +6,14 @@
 // thread at any time. A reader sees all of a commit or nothing of it, and everything that was acknowledged before it
 // asked.
 //
-// Errors, everywhere: Unavailable = worth a retry (busy, disk full: nothing was changed); DataLoss and
-// Internal = the store cannot go on (after a failed fsync nothing is retried: exit and recover);
-// FailedPrecondition = cannot be opened by this build (newer schema). Of run() alone: Unknown = what is stored of this
-// run is damaged, of others it is not; lists leave such runs out.
+// A back end may be shared: several processes commit to it, each by its own committer, and all of the above holds among
+// them. What they need to know of each other is at the end of the contract.
+//
+// Errors, everywhere: Unavailable = worth a retry (busy, disk full, server away: nothing was changed, or it is not
+// known whether it was, and to do it again is right in both cases); DataLoss and Internal = the store cannot go on
+// (after a failed fsync nothing is retried: exit and recover); FailedPrecondition = cannot be opened by this build
+// (newer schema). Of run() alone: Unknown = what is stored of this run is damaged, of others it is not; lists leave
+// such runs out.
 #pragma once
 
 #include <cstddef>
@@ -104,6 +108,30 @@ struct Maintenance {
   bool more = false;          // to be called again soon
 };
 
+// What somebody found stored of a run when working out, from that, what to commit of it.
+struct Basis {
+  Uuid id;
+  bool known = false;  // false: nothing was stored of it, and the rest is 0
+  int rank = 0;
+  std::uint64_t revision = 0;
+  std::uint64_t annotations_revision = 0;
+  bool operator==(const Basis&) const = default;
+};
+// `stored` may be null: nothing is.
+Basis basis_of(const Uuid& id, const Run* stored);
+
+// One entry of the list of changes: what was accepted of a run, as it was committed, or what a job is now meant to be.
+struct Change {
+  std::string job;
+  std::optional<Run> run{};
+  std::optional<JobSpec> spec{};  // one of the two
+};
+struct Changes {
+  std::vector<Change> items;  // oldest commit first
+  std::string upto;           // for drop_changes(); empty: there are none
+  bool more = false;          // there are others behind them already
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -111,7 +139,10 @@ class Store {
   // Applies the runs in order, all in one transaction, each by the merge orders of its two parts and at most once
   // whoever resends it to whomever. On OK everything is durable (to the degree of the back end) and visible, and the
   // answer has one entry a run. On an error nothing was applied. `now` (wall clock) is kept as the time of the commit.
-  virtual absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now) = 0;
+  // `bases`: what some of the runs were worked out from. Where another process has changed one of those since, Aborted,
+  // and nothing was applied: work it out again. A store that is not shared need not look at them.
+  virtual absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now,
+                                                      const std::vector<Basis>& bases = {}) = 0;
   // Replaces what the job is meant to be; makes the job if it is unknown.
   virtual absl::Status put_job(const std::string& name, const JobSpec& spec) = 0;
   // Keeps what was found, all of it or nothing, durably when it returns: see Findings. Makes jobs that are unknown.
@@ -155,6 +186,20 @@ class Store {
   virtual absl::Status ready() = 0;
   // Counts everything anew and compares it with the rollups. One sentence a difference, at most `differences_max`.
   virtual absl::StatusOr<std::vector<std::string>> verify(std::size_t differences_max) = 0;
+
+  // True if other processes may commit to it, too.
+  virtual bool shared() const { return false; }
+  // Takes or keeps, for `length` from now on, a duty that one process at a time has: true if `holder`, a name that no
+  // other process goes by, has it now. By the clock of the server. Length 0 gives it up. Any thread.
+  virtual absl::StatusOr<bool> hold(const std::string& duty, const std::string& holder, Nanos length);
+  // The list of changes: what commits and put_job() changed, added in the same transaction, until somebody who passes
+  // it on drops it. One reader at a time: who forwards what the store commits, or, of a shared store, who watches.
+  // A shared store keeps it always; others from keep_changes() on, which is called before any commit or never.
+  virtual absl::Status keep_changes();
+  // The oldest: at least one if there are any, about `limit` at most (a commit is not split). Any thread.
+  virtual absl::StatusOr<Changes> changes(std::size_t limit);
+  // By the committer's thread; of a shared store by any. To drop twice changes nothing.
+  virtual absl::Status drop_changes(const std::string& upto);
 };
 inline constexpr Nanos kIdsOutlive = 30 * stats::kDay;
 

@@ -26,11 +26,15 @@ struct FaultyStore final : ForwardingStore {
   std::function<void()> during_commit;     // on the committing thread
 
   std::vector<std::size_t> commit_sizes;  // runs of every commit, failed or not
+  std::vector<aggregator::Basis> last_bases;
+  bool is_shared = false;
   std::size_t run_reads = 0;
   std::size_t scans = 0;
   std::size_t summaries = 0;
 
-  absl::StatusOr<std::vector<aggregator::Applied>> commit(std::vector<aggregator::Run> runs, Nanos now) override {
+  absl::StatusOr<std::vector<aggregator::Applied>> commit(std::vector<aggregator::Run> runs, Nanos now,
+                                                          const std::vector<aggregator::Basis>& bases) override {
+    last_bases = bases;
     commit_sizes.push_back(runs.size());
     if (during_commit) during_commit();
     if (!commit_errors.empty()) {
@@ -38,8 +42,9 @@ struct FaultyStore final : ForwardingStore {
       commit_errors.pop_front();
       if (!status.ok()) return status;
     }
-    return inner->commit(std::move(runs), now);
+    return inner->commit(std::move(runs), now, bases);
   }
+  bool shared() const override { return is_shared; }
   absl::Status record(const aggregator::Findings& findings) override {
     return record_error.ok() ? inner->record(findings) : record_error;
   }

@@ -17,8 +17,9 @@ struct ForwardingStore : aggregator::Store {
 
   std::unique_ptr<aggregator::Store> inner;
 
-  absl::StatusOr<std::vector<aggregator::Applied>> commit(std::vector<aggregator::Run> runs, Nanos now) override {
-    return inner->commit(std::move(runs), now);
+  absl::StatusOr<std::vector<aggregator::Applied>> commit(std::vector<aggregator::Run> runs, Nanos now,
+                                                          const std::vector<aggregator::Basis>& bases) override {
+    return inner->commit(std::move(runs), now, bases);
   }
   absl::Status put_job(const std::string& name, const aggregator::JobSpec& spec) override {
     return inner->put_job(name, spec);
@@ -64,6 +65,13 @@ struct ForwardingStore : aggregator::Store {
   absl::StatusOr<std::vector<std::string>> verify(std::size_t differences_max) override {
     return inner->verify(differences_max);
   }
+  bool shared() const override { return inner->shared(); }
+  absl::StatusOr<bool> hold(const std::string& duty, const std::string& holder, Nanos length) override {
+    return inner->hold(duty, holder, length);
+  }
+  absl::Status keep_changes() override { return inner->keep_changes(); }
+  absl::StatusOr<aggregator::Changes> changes(std::size_t limit) override { return inner->changes(limit); }
+  absl::Status drop_changes(const std::string& upto) override { return inner->drop_changes(upto); }
 };
 
 }  // namespace kleptometrics::fakes

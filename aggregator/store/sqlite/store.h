@@ -77,7 +77,8 @@ class SqliteStore final : public Store {
   // Brings back what is not settled, and moves what an older build kept.
   absl::Status start();
 
-  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now) override;
+  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now,
+                                              const std::vector<Basis>& bases) override;
   absl::Status put_job(const std::string& name, const JobSpec& spec) override;
   absl::Status record(const Findings& findings) override;
   absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) override;

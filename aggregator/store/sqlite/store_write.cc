@@ -36,7 +36,7 @@ absl::Status SqliteStore::probe() {
   return within(doing("write to"), write([&]() KLEPTO_REQUIRES(writing_) { return writer_.exec(touch.c_str()); }));
 }
 
-absl::StatusOr<std::vector<Applied>> SqliteStore::commit(std::vector<Run> runs, Nanos now) {
+absl::StatusOr<std::vector<Applied>> SqliteStore::commit(std::vector<Run> runs, Nanos now, const std::vector<Basis>&) {
   Staged staged;
   if (runs.empty()) return staged.applied;
   const Lock lock(writing_);

@@ -19,7 +19,7 @@ struct TroubledStore final : fakes::ForwardingStore {
     if (throws) throw std::runtime_error("a secret of the server");
     return read_error;
   }
-  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos) override {
+  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos, const std::vector<Basis>&) override {
     if (!commit_error.ok()) return commit_error;
     return std::vector<Applied>(runs.size(), Applied::kAccepted);
   }

@@ -134,5 +134,46 @@ TEST_CASE("a patch before the run it is about finds nothing") {
   REQUIRE(outcomes[1].created);
 }
 
+TEST_CASE("what another process overtook is worked out again from what is stored now") {
+  Door door;
+  door.store.is_shared = true;
+  door.one(report(1));
+  const Run found = *door.stored(1);
+  PatchRun rows = patch(1);
+  rows.counters["rows"] = 7;
+  door.store.commit_errors = {absl::AbortedError("overtaken")};
+  door.store.during_commit = [&] {
+    if (door.store.commit_errors.empty()) return;
+    Run theirs = found;
+    theirs.revision += 1;
+    theirs.counters["bytes"] = 5;
+    REQUIRE(door.store.inner->commit({theirs}, 0).ok());
+  };
+  std::vector<Command> both;
+  both.push_back(rows);
+  both.push_back(snapshot(started("nightly", 2)));
+  auto waiting = door.queue(std::move(both));
+  door.committer->run_once();
+  const auto outcomes = *waiting->join();
+  REQUIRE(outcomes[0].kind == Kind::kAccepted);
+  REQUIRE(outcomes[1].kind == Kind::kAccepted);
+  REQUIRE(door.stored(1)->counters == decltype(Run::counters)({{"bytes", 5}, {"rows", 7}}));
+  REQUIRE(door.stored(1)->revision == found.revision + 2);
+  REQUIRE(door.stored(2));
+  REQUIRE(door.store.last_bases.size() == 1);
+  REQUIRE(door.store.last_bases[0].revision == found.revision + 1);
+}
+
+TEST_CASE("what is overtaken again and again is to be sent again") {
+  Door door;
+  door.store.is_shared = true;
+  door.store.commit_errors.assign(10, absl::AbortedError("overtaken"));
+  auto waiting = door.queue(commands(report(1)));
+  door.committer->run_once();
+  REQUIRE(absl::IsUnavailable(waiting->join().status()));
+  REQUIRE_FALSE(door.stored(1));
+  REQUIRE(door.one(report(1)).kind == Kind::kAccepted);
+}
+
 }  // namespace
 }  // namespace kleptometrics::aggregator

@@ -32,7 +32,7 @@ class EarlyStore final : public fakes::ForwardingStore {
     thread_.join();
   }
 
-  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos) override {
+  absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos, const std::vector<Basis>&) override {
     const std::lock_guard lock(mutex_);
     const std::size_t count = runs.size();
     waiting_.push_back(std::move(runs));

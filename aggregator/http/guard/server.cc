@@ -17,7 +17,7 @@ using ContextOr = absl::StatusOr<std::shared_ptr<const tls::Context>>;
 ContextOr read_certificate(const Server::Options& options) {
   if (options.tls_certificate.empty() && options.tls_key.empty()) return nullptr;
   if (options.tls_certificate.empty() || options.tls_key.empty())
-    return absl::InvalidArgumentError("TLS needs both a certificate and its key");
+    return absl::InvalidArgumentError("TLS needs both a certificate (--tls_certificate) and its key (--tls_key)");
   std::string error;
   auto context = tls::Context::server(options.tls_certificate, options.tls_key, &error);
   if (context == nullptr) return absl::InvalidArgumentError(error);

@@ -36,7 +36,7 @@ struct Logs {
   std::vector<double> recent;  // the newest kRecent, sorted too
   double median, scale;
 
-  // In order of time; at least kRecent.
+  // In order of time; at least kLearnedMin.
   Logs(const std::vector<double>& values, double smallest) {
     for (const double value : values) sorted.push_back(std::log(std::max(value, smallest)));
     recent.assign(sorted.end() - static_cast<std::ptrdiff_t>(kRecent), sorted.end());
@@ -51,8 +51,7 @@ struct Logs {
     return median + std::max(out, kBeyond * (recent[kRecent - 2] - median));
   }
   double below() const {
-    const double out = std::max(kFarOut * scale, kBeyond * (median - between_quantile(sorted, kLow)));
-    return median - std::max(out, kBeyond * (median - recent[1]));
+    return median - std::max(kFarOut * scale, kBeyond * (median - sorted[1]));
   }
 };
 

@@ -12,7 +12,8 @@
 // or kBeyond times as far as the 95 % quantile (by logarithms). The first holds where a history is full of outliers,
 // the second where it has several humps, of which the MAD makes a scale that no run would ever leave. If two of the
 // newest kRecent runs took longer, the limit is beyond them: that is no outlier any more, but a matter for the rule
-// below. Too short must be far out by both measures, and beyond the newest ones in the same way: there is no hurry.
+// below. Too short must be far out by the first measure, and kBeyond times as far as all runs but the shortest: there is
+// no hurry, and jobs that now and then have nothing to do are many.
 // Whatever the scale, at least half as long again, or less than a third, and kLearnedFloor off.
 //
 // THE SUSTAINED RULE. Smaller shifts count if they stay: kInARow runs in a row, each above the 95 % quantile of those

@@ -21,7 +21,7 @@ namespace kleptometrics::aggregator {
 class MemoryStore final : public Store {
  public:
   absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now,
-                                              const std::vector<Basis>& bases) override;
+                                              const std::vector<Basis>& bases = {}) override;
   absl::Status put_job(const std::string& name, const JobSpec& spec) override;
   absl::Status record(const Findings& findings) override;
   absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) override;

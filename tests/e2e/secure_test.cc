@@ -313,6 +313,28 @@ TEST_CASE("The library reports, and asks, over https with a key from the environ
   CHECK(distrusted.error().detail.find("its certificate is refused") != std::string::npos);
 }
 
+TEST_CASE("A program that reports over TLS ends well, whoever cleans OpenSSL up, and in the middle of a push") {
+  const Centre centre;
+  const TempDir spool;
+  const std::vector<std::string> environment = {
+      "KLEPTO_ENDPOINT=" + centre.endpoint(), "KLEPTO_API_KEY=" + centre.keys.at("write"),
+      "KLEPTO_CA_FILE=" + centre.authority.ca_file(), "KLEPTO_SPOOL_DIR=" + spool.path()};
+  const std::vector<std::string> occasions = {"never", "before", "between", "after", "fork"};
+  std::size_t runs = 0;
+  for (const std::string& when : occasions) {  // patient ends: all is delivered
+    CAPTURE(when);
+    CHECK(run_program({KLEPTO_SECURE_HOST, when, "10000000", "20"}, environment).exit_code == 0);
+    CHECK(centre.runs_of("ends") == (runs += when == "fork" ? 40 : 20));
+  }
+  for (int round = 0; round < 20; ++round) {  // hasty ones: some of it
+    for (const std::string& when : occasions) {
+      CAPTURE(when, round);
+      const std::string microseconds = std::to_string(round * 400);
+      CHECK(run_program({KLEPTO_SECURE_HOST, when, microseconds, "20"}, environment).exit_code == 0);
+    }
+  }
+}
+
 TEST_CASE("What a certificate does not prove is sent nothing, and nothing is lost") {
   Centre centre;
   const Authority stranger;

@@ -19,14 +19,12 @@ using stats::Series;
 
 constexpr double kRounding = 1e-9;
 
-bool near(double a, double b) { return std::abs(a - b) <= kRounding * (1 + std::max(std::abs(a), std::abs(b))); }
-
 // Numbers that are no times round: their means and deviations may differ by that.
 bool same(const stats::Distribution& a, const stats::Distribution& b) {
   if (a.count != b.count || !(a.times == b.times) || !(a.sketch == b.sketch)) return false;
   if (a.count == 0) return true;
   const double spread = std::max(std::abs(a.low.amount.number), std::abs(a.high.amount.number));
-  return a.low == b.low && a.high == b.high && near(a.numbers.mean, b.numbers.mean) &&
+  return a.low == b.low && a.high == b.high && std::abs(a.numbers.mean - b.numbers.mean) <= kRounding * (1 + spread) &&
          std::abs(a.numbers.deviations - b.numbers.deviations) <=
              kRounding * (1 + static_cast<double>(a.count) * spread * spread);
 }

@@ -56,6 +56,7 @@ elseif(NOT KLEPTO_SANITIZE STREQUAL "")
 endif()
 
 find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
 # protobuf 22 and newer find themselves by their own package, which brings Abseil along; older ones by CMake's module.
 find_package(Protobuf CONFIG QUIET)
 if(NOT TARGET protobuf::libprotobuf-lite)

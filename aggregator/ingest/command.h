@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
@@ -70,7 +71,15 @@ struct AcknowledgeAlert {
   Uuid id;
 };
 
-using Command = std::variant<ApplySnapshot, ReportRun, PatchRun, PutJob, PauseJob, RecordFindings, AcknowledgeAlert>;
+// What was passed on of the list of changes goes (Store::drop_changes); `again`, of it, is to be passed on once more
+// (ChangeList::put_off). Its outcome has no more than a kind.
+struct DropChanges {
+  std::string upto;
+  std::vector<Run> again{};
+};
+
+using Command =
+    std::variant<ApplySnapshot, ReportRun, PatchRun, PutJob, PauseJob, RecordFindings, AcknowledgeAlert, DropChanges>;
 
 // What became of one command. Exactly one of the four.
 struct Outcome {

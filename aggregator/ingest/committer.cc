@@ -10,6 +10,7 @@
 #include "aggregator/base/log.h"
 #include "aggregator/ingest/resolve.h"
 #include "aggregator/store/apply.h"
+#include "aggregator/store/change_list.h"
 #include "aggregator/store/rules.h"
 
 namespace kleptometrics::aggregator {
@@ -71,6 +72,7 @@ class Committer::Group {
   absl::Status add_report(const ReportRun& report, Nanos wall, Outcome& outcome);
   absl::Status add_patch(const PatchRun& patch, Nanos wall, Outcome& outcome);
   absl::Status put_job(const PutJob& put, Outcome& outcome);
+  absl::Status drop_changes(const DropChanges& drop);
   absl::Status acknowledge(const Uuid& id, Nanos wall, Outcome& outcome);
   absl::Status pause_job(const PauseJob& pause, Outcome& outcome);
   absl::StatusOr<std::optional<JobSpec>> spec_of(const std::string& job);
@@ -119,6 +121,8 @@ absl::Status Committer::Group::add(Waiting& waiting) {
       status = owner_.store_.record(found->findings);  // at once, as put_job()
     } else if (const auto* seen = std::get_if<AcknowledgeAlert>(&waiting.work[i])) {
       status = acknowledge(seen->id, wall, outcome);
+    } else if (const auto* drop = std::get_if<DropChanges>(&waiting.work[i])) {
+      status = drop_changes(*drop);
     } else if (const auto* pause = std::get_if<PauseJob>(&waiting.work[i])) {
       status = pause_job(*pause, outcome);
     } else {
@@ -218,6 +222,13 @@ absl::Status Committer::Group::acknowledge(const Uuid& id, Nanos wall, Outcome& 
   }
   outcome.alert->acknowledged_at = wall;
   return owner_.store_.record({.alerts = {*outcome.alert}});
+}
+
+// At once, too.
+absl::Status Committer::Group::drop_changes(const DropChanges& drop) {
+  if (drop.again.empty()) return owner_.store_.drop_changes(drop.upto);
+  ChangeList* const list = change_list_of(owner_.store_);
+  return list == nullptr ? absl::InternalError("this store puts no changes off") : list->put_off(drop.upto, drop.again);
 }
 
 // One run that is damaged is no reason to stop.
@@ -393,6 +404,7 @@ bool Committer::run_once() {
   const absl::Status status = commit_group(group);
   note(status);
   release(group, status);
+  if (after_commits_ && status.ok()) after_commits_();
   return true;
 }
 

@@ -33,7 +33,7 @@ struct FaultyStore final : ForwardingStore {
   std::size_t summaries = 0;
 
   absl::StatusOr<std::vector<aggregator::Applied>> commit(std::vector<aggregator::Run> runs, Nanos now,
-                                                          const std::vector<aggregator::Basis>& bases) override {
+                                                          const std::vector<aggregator::Basis>& bases = {}) override {
     last_bases = bases;
     commit_sizes.push_back(runs.size());
     if (during_commit) during_commit();

@@ -18,7 +18,7 @@ struct ForwardingStore : aggregator::Store {
   std::unique_ptr<aggregator::Store> inner;
 
   absl::StatusOr<std::vector<aggregator::Applied>> commit(std::vector<aggregator::Run> runs, Nanos now,
-                                                          const std::vector<aggregator::Basis>& bases) override {
+                                                          const std::vector<aggregator::Basis>& bases = {}) override {
     return inner->commit(std::move(runs), now, bases);
   }
   absl::Status put_job(const std::string& name, const aggregator::JobSpec& spec) override {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -61,9 +62,11 @@ struct PauseJob {
   std::optional<Nanos> until;  // kNanosEnd: until it is resumed; absent: it is resumed
 };
 
-// What the rules have found, to be kept. Its outcome has no more than a kind.
+// What the rules have found, to be kept. Its outcome has no more than a kind: rejected from `until` on (steady clock),
+// as another process may have the duty of watching by then.
 struct RecordFindings {
   Findings findings;
+  Nanos until = std::numeric_limits<Nanos>::max();
 };
 
 // Somebody has seen the alert. Once is enough: a second one changes nothing.

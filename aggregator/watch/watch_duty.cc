@@ -36,6 +36,7 @@ WatchDuty::WatchDuty(Store& store, Committer& committer, const Clock& clock, Spo
 WatchDuty::~WatchDuty() { stop(); }
 
 Nanos WatchDuty::turn_once() {
+  if (!held()) lose();  // whoever gets it again may have had it taken in between
   if (clock_.steady() >= ask_at_) ask(clock_.steady());
   if (!held()) {
     lose();

@@ -36,6 +36,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/base/heap.h"
 #include "aggregator/base/log.h"
+#include "aggregator/forward/forwarder.h"
 #include "aggregator/http/api.h"
 #include "aggregator/http/guard/server.h"
 #include "aggregator/ingest/committer.h"
@@ -45,6 +46,7 @@
 #include "aggregator/store/store.h"
 #include "aggregator/watch/job_watcher.h"
 #include "aggregator/watch/spool_watcher.h"
+#include "aggregator/watch/watch_duty.h"
 #include "lib/base/clock.h"
 #include "lib/base/places.h"
 
@@ -87,6 +89,15 @@ ABSL_FLAG(std::string, tls_key, "",
 ABSL_FLAG(std::vector<std::string>, allowed_hosts, {},
           "names, beside those of the certificate and of this machine, by which requests on TCP may call it in their "
           "field Host, such as that of a proxy in front; *.example.org for all of one label more");
+ABSL_FLAG(
+    unsigned, forwarded_lost_after_seconds, 3600,
+    "the same of a run that another aggregator forwards, which watches over its program itself: it is silent where "
+    "the way between the two is down, or its machine is lost for good");
+ABSL_FLAG(
+    std::string, forward, "",
+    "http://host:port or unix:/path of another aggregator, a centre, to which what is committed to this store from "
+    "now on is passed on. While it is away, that waits in the store. KLEPTO_API_KEY: the key to show there. Empty: "
+    "nowhere");
 ABSL_FLAG(
     bool, verify_store, false,
     "count everything in the store anew, say where what was derived from runs is not what they say, and end: 0 if "
@@ -211,6 +222,7 @@ absl::StatusOr<WatchOptions> watch_options() {
     *known = true;
   }
   options.lease = std::max<Nanos>(absl::GetFlag(FLAGS_lost_after_seconds), 1) * kNanosPerSecond;
+  options.forwarded_lease = std::max<Nanos>(absl::GetFlag(FLAGS_forwarded_lost_after_seconds), 1) * kNanosPerSecond;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
     options.pidfds_max = std::min<std::size_t>(options.pidfds_max, limit.rlim_cur / 2);
@@ -272,6 +284,26 @@ void reload(const Settings& settings, keys::KeyFile* keys, http::guard::Server& 
     tell("tls_certificate=" + settings.tls_certificate, server.reload_certificate());
 }
 
+// What the forwarder counts, likewise; nothing where nothing is forwarded.
+void add_counters_of(const Forwarder* forwarder, std::vector<http::ServiceCounter>& all) {
+  if (forwarder == nullptr) return;
+  const ForwardCounts counts = forwarder->counts();
+  all.push_back({"forward_sent_total", "Runs that the centre has, since the start.", counts.sent});
+  all.push_back({"forward_rejected_total", "Runs that the centre will never take.", counts.rejected});
+  all.push_back({"forward_put_off_total", "Runs that the centre could not take then, each time.", counts.put_off});
+  all.push_back({"forward_failures_total", "Pushes to the centre that failed.", counts.failures});
+  all.push_back({"forward_waiting", "Commits' runs that wait to be sent to the centre.", counts.waiting, "gauge"});
+  all.push_back({"forward_last_success_timestamp_seconds", "When the centre last took a push; 0: not since the start.",
+                 static_cast<std::uint64_t>(counts.last_success / kNanosPerSecond), "gauge"});
+}
+
+// By --forward; null where that is empty.
+absl::StatusOr<std::unique_ptr<Forwarder>> forwarder_of(Store& store, Committer& committer) {
+  const std::string url = absl::GetFlag(FLAGS_forward);
+  if (url.empty()) return nullptr;
+  return Forwarder::create(store, committer, system_clock(), url, places::environment("KLEPTO_API_KEY"));
+}
+
 absl::Status run(Settings settings) {
   const sigset_t signals = block_signals(!settings.api_key_file.empty() || !settings.tls_certificate.empty());
   allow_descriptors();
@@ -293,13 +325,26 @@ absl::Status run(Settings settings) {
   if (!watch.ok()) return watch.status();
   if (!settings.spool_dir.empty()) places::make_private_dir(settings.spool_dir);  // as its first program would
   SpoolWatcher watcher(settings.spool_dir, **store, **committer, clock, *watch);
-  JobWatcher job_watcher(**store, **committer, clock,
-                         {.learn = [&query](const std::string& job) { return query.expectation(job); }});
-  if (absl::Status status = job_watcher.load(); !status.ok()) return status;
-  (*committer)->tell(job_watcher);
+  const JobWatcher::Options learning{.learn = [&query](const std::string& job) { return query.expectation(job); }};
+  JobWatcher job_watcher(**store, **committer, clock, learning);
+  std::unique_ptr<WatchDuty> duty;  // in its place, where others watch the same jobs
+  if ((*store)->shared()) {
+    duty = std::make_unique<WatchDuty>(**store, **committer, clock, watcher, holder_name(),
+                                       WatchDuty::Options{.watcher = learning});
+  } else {
+    if (absl::Status status = job_watcher.load(); !status.ok()) return status;
+    (*committer)->tell(job_watcher);
+  }
+  const auto forwarder = forwarder_of(**store, **committer);
+  if (!forwarder.ok()) return forwarder.status();
   const http::guard::Server* front = nullptr;
   const http::Api api(
-      **committer, query, **store, clock, [&front] { return counters_of(front->counts()); },
+      **committer, query, **store, clock,
+      [&] {
+        auto counters = counters_of(front->counts());
+        add_counters_of(forwarder->get(), counters);
+        return counters;
+      },
       [&](const auto& commands, const http::Peer& peer) {
         watcher.heard(commands, {peer.pid, peer.open_pidfd});
       });
@@ -322,8 +367,11 @@ absl::Status run(Settings settings) {
 
   (*committer)->start();
   // Adopts what the spool has before anything is judged, or served.
-  watcher.start([&](std::vector<Run> runs) { job_watcher.committed(std::move(runs), clock.now().wall); });
-  job_watcher.start();
+  watcher.start([&](std::vector<Run> runs) {
+    if (!duty) job_watcher.committed(std::move(runs), clock.now().wall);
+  });
+  duty ? duty->start() : job_watcher.start();
+  if (*forwarder) (*forwarder)->start();
   (*server)->start();
   absl::Status status = write_ready_file(settings.ready_file, **server);
   if (status.ok()) {
@@ -335,7 +383,9 @@ absl::Status run(Settings settings) {
   timed("watching", [&] {
     watcher.stop();
     job_watcher.stop();
+    if (duty) duty->stop();
   });
+  if (*forwarder) timed("forwarding", [&] { (*forwarder)->stop(); });
   timed("committing", [&] { (*committer)->stop(); });
   if (!settings.ready_file.empty()) ::unlink(settings.ready_file.c_str());
   return status;

@@ -9,6 +9,9 @@ namespace kleptometrics::aggregator {
 absl::Status backup_store(std::string_view url, const std::string& path) {
   constexpr std::string_view kSqlite = "sqlite:";
   if (url.starts_with(kSqlite)) return backup_sqlite(url.substr(kSqlite.size()), path);
+  if (url.starts_with("redis"))
+    return absl::InvalidArgumentError(
+        "a store in Redis is copied by Redis: `redis-cli BGSAVE` writes its file dump.rdb");
   return absl::InvalidArgumentError(
       absl::StrCat("there is nothing to copy of the store ", quoted(url), ": it keeps no file"));
 }

@@ -451,3 +451,32 @@ TEST_CASE("A centre is called by the names of its certificate, by addresses, and
     CHECK(status(host) == 200);
   for (const char* host : {"fleet.example", "evil.example"}) CHECK(status(host) == 421);
 }
+
+TEST_CASE("a sidecar forwards over TLS by its key; while that is wrong runs wait, and its log says so once") {
+  const bool known = GENERATE(false, true);  // a key that may only read
+  Centre centre;
+  const auto sidecar_with = [&](const std::string& key) {
+    return std::vector<std::string>{"env", "KLEPTO_API_KEY=" + key, "KLEPTO_CA_FILE=" + centre.authority.ca_file(),
+                                    KLEPTO_DAEMON};
+  };
+  const TempDir dir;
+  const std::vector<std::string> flags{"--store=sqlite:" + dir / "runs.db", "--forward=" + centre.endpoint()};
+  {
+    std::string wrong = centre.keys[known ? "read" : "write"];
+    if (!known) wrong.back() = wrong.back() == '0' ? '1' : '0';
+    const Daemon sidecar(flags, sidecar_with(wrong));
+    REQUIRE(sidecar.send("POST", "/api/v1/jobs/nightly/runs", "{}").status == 201);
+    sidecar.eventually("/api/v1/jobs", [&](const Json&) {
+      const std::string metrics = sidecar.get("/metrics").body;
+      return metrics.find("kleptometrics_forward_failures_total 3\n") != std::string::npos;
+    });
+    const std::string log = sidecar.log();
+    const std::size_t told = log.find("it answers with status 40");
+    REQUIRE(told != std::string::npos);
+    REQUIRE(log.find("it answers with status 40", told + 1) == std::string::npos);
+    REQUIRE(centre.runs_of("nightly") == 0);
+  }
+  const Daemon sidecar(flags, sidecar_with(centre.keys["write"]));
+  sidecar.eventually("/api/v1/jobs", [&](const Json&) { return centre.runs_of("nightly") == 1; });
+  REQUIRE(centre.runs_of("nightly") == 1);
+}

@@ -71,27 +71,4 @@ absl::StatusOr<Replies> Connection::ask(const Pipeline& pipeline) {
   return replies;
 }
 
-// A script that is missing would leave a part of the transaction undone: nothing can take it away in here.
-Transaction::Transaction(Watched watched) {
-  if (watched == Watched::kForgotten) pipeline_.add("UNWATCH");
-  pipeline_.add("MULTI");
-  for (const Script* script : kScripts) {
-    if (script->writes) pipeline_.add("SCRIPT", "LOAD", script->text);
-  }
-}
-
-absl::StatusOr<bool> Transaction::execute(Connection& connection) {
-  pipeline_.add("EXEC");
-  ++connection.transactions_;
-  const absl::StatusOr<Replies> replies = connection.ask(pipeline_);
-  if (!replies.ok()) return replies.status();
-  const ReplyView result = replies->back();
-  if (result.nil()) return false;
-  for (std::size_t at = 0; at < result.size(); ++at) {
-    if (result[at].error())
-      return absl::InternalError(absl::StrCat("a part of a transaction failed: ", absl_view(result[at].text())));
-  }
-  return true;
-}
-
 }  // namespace kleptometrics::aggregator::redis

@@ -64,8 +64,8 @@ class Writer {
   static constexpr int kAttemptsMax = 200;  // others, each of which got something done, came first as often
 
   explicit Writer(Dialer& dialer) : dialer_(dialer) {}
-  // An attempt answers true when it is done and false where something that it watched has changed. It begins with an
-  // UNWATCH: what an earlier one left watched is still so.
+  // An attempt reads, works out and executes one transaction at its end. It answers true when it is done, and false
+  // where something that it expected has changed.
   absl::Status write(absl::FunctionRef<absl::StatusOr<bool>(Connection&)> attempt);
   // Of the last write().
   absl::Status last();

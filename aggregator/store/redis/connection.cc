@@ -13,8 +13,8 @@ constexpr std::size_t kReadBytes = 64U << 10U;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::open(const Url& url) {
-  absl::StatusOr<std::unique_ptr<Socket>> socket = Socket::connect(url, system_steady() + kConnectTimeout);
+absl::StatusOr<std::unique_ptr<Connection>> Connection::open(const Url& url, const tls::Context* tls) {
+  absl::StatusOr<std::unique_ptr<Socket>> socket = Socket::connect(url, tls, system_steady() + kConnectTimeout);
   if (!socket.ok()) return socket.status();
   std::unique_ptr<Connection> connection(new Connection(*std::move(socket)));
   if (connection->reader_ == nullptr) return absl::UnavailableError("out of memory");

@@ -20,7 +20,7 @@ inline constexpr Nanos kCommandTimeout = 30 * kNanosPerSecond;
 class Connection {
  public:
   // Unavailable: not reached, or it loads; PermissionDenied: not let in. Shows no password.
-  static absl::StatusOr<std::unique_ptr<Connection>> open(const Url& url);
+  static absl::StatusOr<std::unique_ptr<Connection>> open(const Url& url, const tls::Context* tls);
 
   // One reply a command, errors among them. Unavailable: the connection is broken, and how much the server did of it is
   // not known. After that nothing but its end makes sense.

@@ -27,7 +27,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Dialer::dial() {
     const Lock lock(mutex_);
     if (system_steady() < next_) return last_;
   }
-  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::open(url_);
+  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::open(url_, tls_.get());
   const Lock lock(mutex_);
   if (connection.ok()) {
     back_off_ = 0;

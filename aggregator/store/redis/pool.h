@@ -22,13 +22,15 @@ class Dialer {
   static constexpr Nanos kBackOffMin = 50'000'000;
   static constexpr Nanos kBackOffMax = 5 * kNanosPerSecond;
 
-  explicit Dialer(Url url) : url_(std::move(url)) {}
+  // `tls`: null without.
+  Dialer(Url url, std::shared_ptr<const tls::Context> tls) : url_(std::move(url)), tls_(std::move(tls)) {}
   // Unavailable, too, while the next try is not due.
   absl::StatusOr<std::unique_ptr<Connection>> dial();
   const Url& url() const { return url_; }
 
  private:
   const Url url_;
+  const std::shared_ptr<const tls::Context> tls_;
   Mutex mutex_;
   Nanos next_ KLEPTO_GUARDED_BY(mutex_) = 0;  // steady
   Nanos back_off_ KLEPTO_GUARDED_BY(mutex_) = 0;

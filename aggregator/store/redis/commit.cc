@@ -11,6 +11,7 @@ namespace kleptometrics::aggregator::redis {
 namespace {
 
 constexpr std::size_t kIdsPerCommand = 10'000;
+constexpr std::size_t kRunsPerEntry = 1'000;  // of the list of changes
 
 bool bad(State state) { return terminal(state) && state != State::kSucceeded; }
 
@@ -21,9 +22,9 @@ struct Members {
     if (is && !was) coming.add("0").add(member);
     if (was && !is) going.add(member);
   }
-  void write(const std::string& key, Pipeline& out) const {
-    if (coming.count() != 0) out.add(Command("ZADD", key).add(coming));
-    if (going.count() != 0) out.add(Command("ZREM", key).add(going));
+  void write(const std::string& key, Transaction& out) const {
+    if (coming.count() != 0) out.add(Command("ZADD", key), coming);
+    if (going.count() != 0) out.add(Command("ZREM", key), going);
   }
 };
 
@@ -51,7 +52,7 @@ absl::StatusOr<bool> Commit::attempt(Connection& connection) {
   return write(connection);
 }
 
-// The claims, watched from before they are read.
+// The claims, before what they stand for.
 absl::Status Commit::read(Connection& connection) {
   known_.reserve(runs_.size());
   const auto note = [this](const Uuid& id) {
@@ -60,19 +61,18 @@ absl::Status Commit::read(Connection& connection) {
   for (const Run& run : runs_) note(run.id);
   for (const Basis& basis : bases_) note(basis.id);
   Pipeline ask;
-  ask.add("UNWATCH");
   for (std::size_t from = 0; from < ids_.size(); from += kIdsPerCommand) {
-    Command ids;
+    Command ids("MGET");
     for (std::size_t i = from; i < std::min(ids_.size(), from + kIdsPerCommand); ++i) ids.add(keys_.id(ids_[i]));
-    ask.add(Command("WATCH").add(ids));
-    ask.add(Command("MGET").add(ids));
+    ask.add(ids);
   }
   const absl::StatusOr<Replies> replies = connection.ask(ask);
   if (!replies.ok()) return replies.status();
   for (std::size_t i = 0; i < ids_.size(); ++i) {
-    const ReplyView claim = (*replies)[2 + i / kIdsPerCommand * 2][i % kIdsPerCommand];
+    const ReplyView claim = (*replies)[i / kIdsPerCommand][i % kIdsPerCommand];
     if (claim.nil()) continue;
     Known& known = known_[ids_[i]];
+    known.claimed = claim.text();
     known.claim = decode_claim(claim.text());
     known.damaged = !known.claim;
   }
@@ -142,49 +142,72 @@ absl::StatusOr<bool> Commit::write(Connection& connection) {
       rollups.add(*known.after);
     }
   }
-  if (absl::Status status = rollups.find_extremes(connection); !status.ok()) return status;
   Transaction transaction;
-  write_runs(transaction.commands());
-  rollups.write(transaction.commands());
+  expect(transaction);
+  if (absl::Status status = rollups.find_extremes(connection, transaction); !status.ok()) return status;
+  write_runs(transaction);
+  rollups.write(transaction);
   return transaction.execute(connection);
 }
 
-void Commit::write_runs(Pipeline& out) const {
+void Commit::expect(Transaction& out) const {
+  for (const Uuid& id : ids_) {
+    const Known& known = known_.at(id);
+    if (known.after) out.expect(keys_.id(id), known.claimed);
+  }
+  for (const Basis& basis : bases_) {
+    const Known& known = known_.at(basis.id);
+    if (!known.after) out.expect(keys_.id(basis.id), known.claimed);
+  }
+}
+
+void Commit::write_runs(Transaction& out) const {
   struct OfJob {
     Command records;
     Lists lists;
   };
   std::map<std::string, OfJob> jobs;
   Lists everywhere;
-  Command claims("MSET");
-  Command change("XADD", keys_.changes(), "*");
+  Command claims;
+  std::vector<std::string> records;
+  records.reserve(ids_.size());
   for (const Uuid& id : ids_) {
     const Known& known = known_.at(id);
     if (!known.after) continue;
     const Run& after = *known.after;
-    const std::string record = encode_record(after, now_);
+    const std::string& record = records.emplace_back(encode_record(after, now_));
     const std::string place = place_of(after.started_at, id);
     OfJob& job = jobs[after.job];
     job.records.add(id.view()).add(record);
     job.lists.move(place, known.before, after);
     everywhere.move(place + after.job, known.before, after);
-    claims.add(keys_.id(id)).add(encode_claim(after));
-    change.add("r").add(run_of_record(record));
+    claims.add(keys_.id(id)).add(encode_claim(after, known.claim ? known.claim->changes + 1 : 0));
   }
-  out.add(claims);
-  Command names("ZADD", keys_.jobs());
+  out.add(Command("MSET"), claims);
+  Command names;
   for (const auto& [name, job] : jobs) {
     names.add("0").add(name);
-    out.add(Command("HSET", keys_.runs(name)).add(job.records));
+    out.add(Command("HSET", keys_.runs(name)), job.records);
     job.lists.all.write(keys_.starts(name), out);
     job.lists.bad.write(keys_.bad(name), out);
     job.lists.open.write(keys_.open(name), out);
   }
-  out.add(names);
+  out.add(Command("ZADD", keys_.jobs()), names);
   everywhere.all.write(keys_.all(), out);
   everywhere.bad.write(keys_.bad(), out);
   everywhere.open.write(keys_.open(), out);
-  out.add(change);
+  write_changes(out, records);
+}
+
+// One entry, or where that would be too long several, all but the last with a field that says so.
+void Commit::write_changes(Transaction& out, const std::vector<std::string>& records) const {
+  for (std::size_t from = 0; from < records.size(); from += kRunsPerEntry) {
+    const std::size_t end = std::min(records.size(), from + kRunsPerEntry);
+    Command entry("XADD", keys_.changes(), "*");
+    if (end < records.size()) entry.add("more").add("");
+    for (std::size_t i = from; i < end; ++i) entry.add("r").add(run_of_record(records[i]));
+    out.add(entry);
+  }
 }
 
 }  // namespace kleptometrics::aggregator::redis

@@ -14,6 +14,7 @@
 #include "aggregator/store/redis/connection.h"
 #include "aggregator/store/redis/keys.h"
 #include "aggregator/store/redis/record.h"
+#include "aggregator/store/redis/transaction.h"
 #include "aggregator/store/store.h"
 
 namespace kleptometrics::aggregator::redis {
@@ -34,6 +35,7 @@ class Commit {
     std::size_t operator()(const Uuid& id) const { return id.half(0) * 0x9e3779b97f4a7c15U ^ id.half(1); }
   };
   struct Known {
+    std::string claimed{};  // as it is stored; empty: nobody has it
     std::optional<Claim> claim{};
     bool damaged = false;         // it is there, but cannot be read
     std::optional<Run> before{};  // what is stored
@@ -44,7 +46,9 @@ class Commit {
   absl::Status check_bases() const;
   Applied stage(const Run& run);
   absl::StatusOr<bool> write(Connection& connection);
-  void write_runs(Pipeline& out) const;
+  void expect(Transaction& out) const;
+  void write_runs(Transaction& out) const;
+  void write_changes(Transaction& out, const std::vector<std::string>& records) const;
 
   const Keys& keys_;
   const std::vector<Run>& runs_;

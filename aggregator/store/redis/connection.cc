@@ -13,8 +13,8 @@ constexpr std::size_t kReadBytes = 64U << 10U;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::open(const Url& url) {
-  absl::StatusOr<std::unique_ptr<Socket>> socket = Socket::connect(url, system_steady() + kConnectTimeout);
+absl::StatusOr<std::unique_ptr<Connection>> Connection::open(const Url& url, const tls::Context* tls) {
+  absl::StatusOr<std::unique_ptr<Socket>> socket = Socket::connect(url, tls, system_steady() + kConnectTimeout);
   if (!socket.ok()) return socket.status();
   std::unique_ptr<Connection> connection(new Connection(*std::move(socket)));
   if (connection->reader_ == nullptr) return absl::UnavailableError("out of memory");
@@ -69,29 +69,6 @@ absl::StatusOr<Replies> Connection::ask(const Pipeline& pipeline) {
   if (!replies.ok()) return replies;
   if (absl::Status status = status_of(*replies); !status.ok()) return status;
   return replies;
-}
-
-// A script that is missing would leave a part of the transaction undone: nothing can take it away in here.
-Transaction::Transaction(Watched watched) {
-  if (watched == Watched::kForgotten) pipeline_.add("UNWATCH");
-  pipeline_.add("MULTI");
-  for (const Script* script : kScripts) {
-    if (script->writes) pipeline_.add("SCRIPT", "LOAD", script->text);
-  }
-}
-
-absl::StatusOr<bool> Transaction::execute(Connection& connection) {
-  pipeline_.add("EXEC");
-  ++connection.transactions_;
-  const absl::StatusOr<Replies> replies = connection.ask(pipeline_);
-  if (!replies.ok()) return replies.status();
-  const ReplyView result = replies->back();
-  if (result.nil()) return false;
-  for (std::size_t at = 0; at < result.size(); ++at) {
-    if (result[at].error())
-      return absl::InternalError(absl::StrCat("a part of a transaction failed: ", absl_view(result[at].text())));
-  }
-  return true;
 }
 
 }  // namespace kleptometrics::aggregator::redis

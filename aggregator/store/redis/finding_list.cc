@@ -84,20 +84,20 @@ FindingAsked asked_of(const FindingFilter<Kind>& filter, bool open, const std::o
 }
 
 template <typename Finding>
-void remove_from_lists(const std::string& base, const Kept<Finding>& kept, Pipeline& out) {
+void remove_from_lists(const std::string& base, const Kept<Finding>& kept, Transaction& out) {
   const Finding& finding = kept.finding;
-  out.add("ZREM", base + (finding.open() ? ":open" : ":closed"), place_of_finding(finding));
-  if (finding.closed_at) out.add("ZREM", base + ":ended", place_of(*finding.closed_at, finding.id));
+  out.add(Command("ZREM", base + (finding.open() ? ":open" : ":closed"), place_of_finding(finding)));
+  if (finding.closed_at) out.add(Command("ZREM", base + ":ended", place_of(*finding.closed_at, finding.id)));
 }
 
 template <typename Finding>
-void put_into_lists(const std::string& base, const Kept<Finding>& kept, Pipeline& out) {
+void put_into_lists(const std::string& base, const Kept<Finding>& kept, Transaction& out) {
   const Finding& finding = kept.finding;
-  out.add("HSET", base, finding.id.view(), encode_kept(kept));
-  out.add("ZADD", base + (finding.open() ? ":open" : ":closed"), 0, place_of_finding(finding));
+  out.add(Command("HSET", base, finding.id.view(), encode_kept(kept)));
+  out.add(Command("ZADD", base + (finding.open() ? ":open" : ":closed"), 0, place_of_finding(finding)));
   if (!finding.closed_at) return;
-  out.add("ZADD", base + ":ended", 0, place_of(*finding.closed_at, finding.id));
-  out.add("ZADD", base + ":closing", kept.closing, finding.id.view());
+  out.add(Command("ZADD", base + ":ended", 0, place_of(*finding.closed_at, finding.id)));
+  out.add(Command("ZADD", base + ":closing", kept.closing, finding.id.view()));
 }
 
 }  // namespace
@@ -172,24 +172,25 @@ absl::StatusOr<std::optional<Finding>> read_one(Pool& pool, const Keys& keys, co
 
 template <typename Finding>
 absl::Status put_findings(Connection& connection, const Keys& keys, const std::vector<Finding>& incoming,
-                          const std::vector<Uuid>& withdrawn, Pipeline& out) {
+                          const std::vector<Uuid>& withdrawn, Transaction& out) {
   if (incoming.empty() && withdrawn.empty()) return absl::OkStatus();
   const std::string base = base_of(keys, static_cast<const Finding*>(nullptr));
   std::map<Uuid, std::optional<Kept<Finding>>> before;
   for (const Finding& finding : incoming) before[finding.id];
   for (const Uuid& id : withdrawn) before[id];
   Pipeline ask;
-  ask.add("WATCH", base, base + ":closings");
   ask.add("GET", base + ":closings");
   Command get("HMGET", base);
   for (const auto& [id, none] : before) get.add(id.view());
   ask.add(get);
   const absl::StatusOr<Replies> replies = connection.ask(ask);
   if (!replies.ok()) return replies.status();
-  std::int64_t closings = (*replies)[1].number();
+  std::int64_t closings = (*replies)[0].number();
   std::size_t at = 0;
+  out.expect(base + ":closings", (*replies)[0].text());
   for (auto& [id, kept] : before) {
-    const ReplyView value = (*replies)[2][at++];
+    const ReplyView value = (*replies)[1][at++];
+    out.expect_field(base, id.view(), value.text());
     if (value.nil()) continue;
     absl::StatusOr<Kept<Finding>> read = decode_kept<Finding>(value.text());
     if (read.ok()) kept = *std::move(read);  // what is damaged is replaced
@@ -211,11 +212,11 @@ absl::Status put_findings(Connection& connection, const Keys& keys, const std::v
     if (is) {
       put_into_lists(base, *is, out);
     } else {
-      out.add("HDEL", base, id.view());
-      out.add("ZREM", base + ":closing", id.view());
+      out.add(Command("HDEL", base, id.view()));
+      out.add(Command("ZREM", base + ":closing", id.view()));
     }
   }
-  out.add("SET", base + ":closings", closings);
+  out.add(Command("SET", base + ":closings", closings));
   return absl::OkStatus();
 }
 
@@ -225,8 +226,6 @@ absl::StatusOr<std::size_t> expire_some_findings(Writer& writer, const Keys& key
   std::size_t removed = 0;
   const absl::Status status = writer.write([&](Connection& connection) -> absl::StatusOr<bool> {
     Pipeline ask;
-    ask.add("UNWATCH");
-    ask.add("WATCH", base);
     ask.add("ZRANGEBYLEX", base + ":ended", "-", "(" + place_of(horizon), "LIMIT", 0, most);
     const absl::StatusOr<Replies> replies = connection.ask(ask);
     if (!replies.ok()) return replies.status();
@@ -239,20 +238,20 @@ absl::StatusOr<std::size_t> expire_some_findings(Writer& writer, const Keys& key
     ask_values.add(get);
     const absl::StatusOr<Replies> values = connection.ask(ask_values);
     if (!values.ok()) return values.status();
-    Transaction transaction;
-    Pipeline& out = transaction.commands();
+    Transaction out;
     Command ids, places, lists;
     for (std::size_t i = 0; i < removed; ++i) {
       ids.add(id_of_place(ended[i].text()).view());
       places.add(ended[i].text());
+      out.expect_field(base, id_of_place(ended[i].text()).view(), values->back()[i].text());
       const absl::StatusOr<Kept<Finding>> kept = decode_kept<Finding>(values->back()[i].text());
       if (kept.ok()) lists.add(place_of_finding(kept->finding));
     }
-    out.add(Command("HDEL", base).add(ids));
-    out.add(Command("ZREM", base + ":closing").add(ids));
-    out.add(Command("ZREM", base + ":ended").add(places));
-    if (lists.count() != 0) out.add(Command("ZREM", base + ":closed").add(lists));
-    return transaction.execute(connection);
+    out.add(Command("HDEL", base), ids);
+    out.add(Command("ZREM", base + ":closing"), ids);
+    out.add(Command("ZREM", base + ":ended"), places);
+    if (lists.count() != 0) out.add(Command("ZREM", base + ":closed"), lists);
+    return out.execute(connection);
   });
   if (!status.ok()) return status;
   return removed;
@@ -266,9 +265,9 @@ template absl::StatusOr<DelayCounts> count<Delay>(Pool&, const Keys&, const Dela
 template absl::StatusOr<AlertCounts> count<Alert>(Pool&, const Keys&, const AlertFilter&);
 template absl::StatusOr<std::optional<Alert>> read_one(Pool&, const Keys&, const Uuid&);
 template absl::Status put_findings(Connection&, const Keys&, const std::vector<Delay>&, const std::vector<Uuid>&,
-                                   Pipeline&);
+                                   Transaction&);
 template absl::Status put_findings(Connection&, const Keys&, const std::vector<Alert>&, const std::vector<Uuid>&,
-                                   Pipeline&);
+                                   Transaction&);
 template absl::StatusOr<std::size_t> expire_some_findings<Delay>(Writer&, const Keys&, Nanos, std::size_t);
 template absl::StatusOr<std::size_t> expire_some_findings<Alert>(Writer&, const Keys&, Nanos, std::size_t);
 

@@ -15,6 +15,7 @@
 #include "aggregator/store/redis/connection.h"
 #include "aggregator/store/redis/keys.h"
 #include "aggregator/store/redis/pool.h"
+#include "aggregator/store/redis/transaction.h"
 #include "aggregator/wire/findings.h"
 
 namespace kleptometrics::aggregator::redis {
@@ -53,10 +54,10 @@ absl::StatusOr<std::vector<FindingCount<Kind>>> count(Pool& pool, const Keys& ke
 template <typename Finding>
 absl::StatusOr<std::optional<Finding>> read_one(Pool& pool, const Keys& keys, const Uuid& id);
 
-// Reads what is stored of some, on the connection of a transaction, and adds to it what is to be kept instead.
+// Reads what is stored of some, and adds to the transaction what is to be kept instead.
 template <typename Finding>
 absl::Status put_findings(Connection& connection, const Keys& keys, const std::vector<Finding>& incoming,
-                          const std::vector<Uuid>& withdrawn, Pipeline& out);
+                          const std::vector<Uuid>& withdrawn, Transaction& out);
 // Removes some of those that closed before the instant. How many; Unavailable if somebody else was faster.
 template <typename Finding>
 absl::StatusOr<std::size_t> expire_some_findings(Writer& writer, const Keys& keys, Nanos horizon, std::size_t most);
@@ -69,9 +70,9 @@ extern template absl::StatusOr<DelayCounts> count<Delay>(Pool&, const Keys&, con
 extern template absl::StatusOr<AlertCounts> count<Alert>(Pool&, const Keys&, const AlertFilter&);
 extern template absl::StatusOr<std::optional<Alert>> read_one(Pool&, const Keys&, const Uuid&);
 extern template absl::Status put_findings(Connection&, const Keys&, const std::vector<Delay>&, const std::vector<Uuid>&,
-                                          Pipeline&);
+                                          Transaction&);
 extern template absl::Status put_findings(Connection&, const Keys&, const std::vector<Alert>&, const std::vector<Uuid>&,
-                                          Pipeline&);
+                                          Transaction&);
 extern template absl::StatusOr<std::size_t> expire_some_findings<Delay>(Writer&, const Keys&, Nanos, std::size_t);
 extern template absl::StatusOr<std::size_t> expire_some_findings<Alert>(Writer&, const Keys&, Nanos, std::size_t);
 

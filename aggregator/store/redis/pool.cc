@@ -27,7 +27,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Dialer::dial() {
     const Lock lock(mutex_);
     if (system_steady() < next_) return last_;
   }
-  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::open(url_);
+  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::open(url_, tls_.get());
   const Lock lock(mutex_);
   if (connection.ok()) {
     back_off_ = 0;
@@ -106,12 +106,11 @@ absl::Status Writer::write_locked(absl::FunctionRef<absl::StatusOr<bool>(Connect
       if (!made.ok()) return made.status();
       connection_ = *std::move(made);
     }
-    const std::uint64_t before = connection_->transactions();
     const absl::StatusOr<bool> done = attempt(*connection_);
     if (done.ok() && *done) return absl::OkStatus();
-    const bool nothing_sent = connection_->transactions() == before;
     if (!done.ok() && !absl::IsAborted(done.status())) connection_ = nullptr;
-    if (!done.ok() && !(old && count == 1 && nothing_sent && absl::IsUnavailable(done.status()))) return done.status();
+    // To do again what may have been done is right, and here it is done only where the connection had become old.
+    if (!done.ok() && !(old && count == 1 && absl::IsUnavailable(done.status()))) return done.status();
     pause(count);
   }
   return absl::UnavailableError("other aggregators have changed the same runs again and again");

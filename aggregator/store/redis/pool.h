@@ -22,13 +22,15 @@ class Dialer {
   static constexpr Nanos kBackOffMin = 50'000'000;
   static constexpr Nanos kBackOffMax = 5 * kNanosPerSecond;
 
-  explicit Dialer(Url url) : url_(std::move(url)) {}
+  // `tls`: null without.
+  Dialer(Url url, std::shared_ptr<const tls::Context> tls) : url_(std::move(url)), tls_(std::move(tls)) {}
   // Unavailable, too, while the next try is not due.
   absl::StatusOr<std::unique_ptr<Connection>> dial();
   const Url& url() const { return url_; }
 
  private:
   const Url url_;
+  const std::shared_ptr<const tls::Context> tls_;
   Mutex mutex_;
   Nanos next_ KLEPTO_GUARDED_BY(mutex_) = 0;  // steady
   Nanos back_off_ KLEPTO_GUARDED_BY(mutex_) = 0;
@@ -64,8 +66,8 @@ class Writer {
   static constexpr int kAttemptsMax = 200;  // others, each of which got something done, came first as often
 
   explicit Writer(Dialer& dialer) : dialer_(dialer) {}
-  // An attempt answers true when it is done and false where something that it watched has changed. It begins with an
-  // UNWATCH: what an earlier one left watched is still so.
+  // An attempt reads, works out and executes one transaction at its end. It answers true when it is done, and false
+  // where something that it expected has changed.
   absl::Status write(absl::FunctionRef<absl::StatusOr<bool>(Connection&)> attempt);
   // Of the last write().
   absl::Status last();

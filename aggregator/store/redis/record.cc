@@ -7,7 +7,7 @@ namespace kleptometrics::aggregator::redis {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 9;
-constexpr std::size_t kClaimBytes = 17;
+constexpr std::size_t kClaimBytes = 25;
 constexpr char kGone = 'g';
 
 }  // namespace
@@ -27,21 +27,23 @@ absl::StatusOr<Record> decode_record(std::string_view bytes) {
   return Record{*std::move(run), instant_of(bytes.substr(1))};
 }
 
-std::string encode_claim(const Run& run) {
+std::string encode_claim(const Run& run, std::uint64_t changes) {
   return std::string(1, static_cast<char>('0' + rank(run)))
       .append(bytes_of(run.revision))
       .append(bytes_of(run.annotations.revision))
+      .append(bytes_of(changes))
       .append(run.job);
 }
 
 std::string encode_gone(std::string_view job) {
-  return std::string(1, kGone).append(bytes_of(0)).append(bytes_of(0)).append(job);
+  return std::string(1, kGone).append(kClaimBytes - 1, '\0').append(job);
 }
 
 std::optional<Claim> decode_claim(std::string_view bytes) {
   if (bytes.size() < kClaimBytes) return std::nullopt;
-  return Claim{bytes[0] == kGone, bytes[0] - '0', number_of(bytes.substr(1)), number_of(bytes.substr(9)),
-               std::string(bytes.substr(kClaimBytes))};
+  return Claim{bytes[0] == kGone,           bytes[0] - '0',
+               number_of(bytes.substr(1)),  number_of(bytes.substr(9)),
+               number_of(bytes.substr(17)), std::string(bytes.substr(kClaimBytes))};
 }
 
 }  // namespace kleptometrics::aggregator::redis

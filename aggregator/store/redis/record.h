@@ -29,9 +29,10 @@ struct Claim {
   int rank = 0;
   std::uint64_t revision = 0;
   std::uint64_t annotations_revision = 0;
+  std::uint64_t changes = 0;  // how often it was changed: no two versions of a run have equal claims
   std::string job{};
 };
-std::string encode_claim(const Run& run);
+std::string encode_claim(const Run& run, std::uint64_t changes);
 std::string encode_gone(std::string_view job);
 // nullopt if the bytes are no claim.
 std::optional<Claim> decode_claim(std::string_view bytes);

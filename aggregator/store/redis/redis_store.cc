@@ -115,8 +115,13 @@ void RedisStore::warn_of_server() {
 absl::StatusOr<std::unique_ptr<Store>> open_redis(std::string_view rest, bool must_exist) {
   const absl::StatusOr<redis::Url> url = redis::parse_url(absl::StrCat("redis", absl_view(rest)));
   if (!url.ok()) return url.status();
-  if (url->tls) return absl::InvalidArgumentError("store URL: rediss:// needs TLS, which this build has not");
-  auto store = std::make_unique<redis::RedisStore>(*url);
+  std::shared_ptr<const tls::Context> tls;
+  if (url->tls) {
+    std::string error;
+    tls = tls::Context::client(url->ca_file, &error);
+    if (tls == nullptr) return absl::InvalidArgumentError(absl::StrCat("store URL rediss://: ", error));
+  }
+  auto store = std::make_unique<redis::RedisStore>(*url, std::move(tls));
   if (absl::Status status = store->start(must_exist); !status.ok()) return status;
   return store;
 }

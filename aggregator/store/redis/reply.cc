@@ -16,9 +16,12 @@ constexpr std::array<std::string_view, 12> kPassing = {"LOADING",     "READONLY"
                                                        "CLUSTERDOWN", "TRYAGAIN", "UNKILLABLE", "ERR max"};
 constexpr std::array<std::string_view, 3> kRefusing = {"NOAUTH", "WRONGPASS", "NOPERM"};
 
+// Older servers wrap what a script met into an error of their own: `ERR Error running script: … -OOM …`.
 template <std::size_t n>
 bool begins_with_one(std::string_view text, const std::array<std::string_view, n>& words) {
-  return std::ranges::any_of(words, [text](std::string_view word) { return text.starts_with(word); });
+  return std::ranges::any_of(words, [text](std::string_view word) {
+    return text.starts_with(word) || text.find("-" + std::string(word)) != std::string_view::npos;
+  });
 }
 
 }  // namespace
@@ -32,7 +35,6 @@ absl::Status status_of(ReplyView reply) {
   return absl::InternalError(said);
 }
 
-// EXECABORT only says that another command was refused.
 absl::Status status_of(const Replies& replies) {
   for (std::size_t at = 0; at < replies.size(); ++at) {
     if (absl::Status status = status_of(replies[at]); !status.ok()) return status;

@@ -33,6 +33,8 @@ void keep_further(RollupChange::Found& kept, const RollupChange::Found& other) {
   keep_further(kept.high, other.high);
 }
 
+std::string field_of(std::size_t outcome, char name) { return {static_cast<char>('0' + outcome), name}; }
+
 bool same_amounts(const Run& a, const Run& b, const std::vector<Series>& series) {
   return std::ranges::all_of(series, [&](const Series& each) {
     return stats::amount_of(a, each.measure, each.step) == stats::amount_of(b, each.measure, each.step);
@@ -115,54 +117,49 @@ std::vector<RollupChanges::Place> RollupChanges::places_of_taken() {
   return places;
 }
 
-// Those of the places whose low or high is one of those taken; what has expired there beside them.
-absl::Status RollupChanges::read_points(Connection& connection, const std::vector<Place>& places, bool watch,
-                                        std::vector<Place>& hit, std::vector<RollupChange::Found>& expired) {
+// A low or a high that is found anew is one only if meanwhile nothing was added to that outcome (its number of values),
+// nothing was taken out of the job (`taken`), and nothing expired there. Additions to others are in nobody's way, and
+// of values that are no low and no high only the order of those that take out counts: it makes none of them one.
+absl::Status RollupChanges::find_extremes(Connection& connection, Transaction& transaction) {
+  if (jobs_taken_from_.empty()) return absl::OkStatus();
+  const std::vector<Place> places = places_of_taken();
   Pipeline ask;
+  for (const std::string& job : jobs_taken_from_) ask.add("GET", keys_.taken(job));
+  const std::string fields = "LHxyn";
   for (const Place& place : places) {
-    const std::string key = key_of(place.at->first);
-    if (watch) ask.add("WATCH", key);
-    const std::string digit(1, static_cast<char>('0' + place.outcome));
-    ask.add("HMGET", key, digit + "L", digit + "H", digit + "x", digit + "y");
+    Command get("HMGET", key_of(place.at->first));
+    for (const char field : fields) get.add(field_of(place.outcome, field));
+    ask.add(get);
   }
   const absl::StatusOr<Replies> replies = connection.ask(ask);
   if (!replies.ok()) return replies.status();
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    const ReplyView points = (*replies)[watch ? 2 * i + 1 : i];
-    const auto& [series, change] = places[i].at->second;
-    const bool any = std::ranges::any_of(change.taken, [&, &its = series](const RollupChange::Taken& each) {
-      const auto& values = each.of.outcomes[places[i].outcome].values;
-      return values.count != 0 &&
-             (low_text(values.low, its) == points[0].text() || high_text(values.high, its) == points[1].text());
-    });
-    if (!any) continue;
-    hit.push_back(places[i]);
-    expired.push_back({std::string(points[2].text()), std::string(points[3].text())});
+  std::size_t at = 0;
+  for (const std::string& job : jobs_taken_from_) transaction.expect(keys_.taken(job), (*replies)[at++].text());
+  std::vector<Place> of_all;
+  for (const Place& place : places) {
+    const ReplyView points = (*replies)[at++];
+    if (!takes_one_of(place, points[0].text(), points[1].text())) continue;
+    for (std::size_t i = 2; i < fields.size(); ++i)
+      transaction.expect_field(key_of(place.at->first), field_of(place.outcome, fields[i]), points[i].text());
+    if (place.at->first.resolution == Resolution::kAll) {
+      of_all.push_back(place);
+      continue;
+    }
+    const RollupChange::Found expired{std::string(points[2].text()), std::string(points[3].text())};
+    if (absl::Status status = find_among_runs(connection, place, expired); !status.ok()) return status;
+  }
+  for (const Place& place : of_all) {  // which stands on that of the days
+    if (absl::Status status = find_among_days(connection, place); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-// Two readings: who only adds to a rollup shall not be in the way of a commit that takes nothing of weight out of it.
-// Those that take out are one behind the other, by a key of the job that each of them changes.
-absl::Status RollupChanges::find_extremes(Connection& connection) {
-  if (jobs_taken_from_.empty()) return absl::OkStatus();
-  Pipeline watch;
-  for (const std::string& job : jobs_taken_from_) watch.add("WATCH", keys_.taken(job));
-  if (const auto watched = connection.ask(watch); !watched.ok()) return watched.status();
-  const std::vector<Place> places = places_of_taken();
-  std::vector<Place> near, hit;
-  std::vector<RollupChange::Found> unused, expired;
-  if (absl::Status status = read_points(connection, places, false, near, unused); !status.ok()) return status;
-  if (absl::Status status = read_points(connection, near, true, hit, expired); !status.ok()) return status;
-  for (std::size_t i = 0; i < hit.size(); ++i) {  // hours and days first
-    if (hit[i].at->first.resolution == Resolution::kAll) continue;
-    if (absl::Status status = find_among_runs(connection, hit[i], expired[i]); !status.ok()) return status;
-  }
-  for (const Place& place : hit) {
-    if (place.at->first.resolution != Resolution::kAll) continue;
-    if (absl::Status status = find_among_days(connection, place); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+bool RollupChanges::takes_one_of(const Place& place, std::string_view low, std::string_view high) {
+  const auto& [series, change] = place.at->second;
+  return std::ranges::any_of(change.taken, [&, &its = series](const RollupChange::Taken& each) {
+    const auto& values = each.of.outcomes[place.outcome].values;
+    return values.count != 0 && (low_text(values.low, its) == low || high_text(values.high, its) == high);
+  });
 }
 
 absl::Status RollupChanges::find_among_runs(Connection& connection, const Place& place,
@@ -198,10 +195,9 @@ absl::Status RollupChanges::find_among_days(Connection& connection, const Place&
   const ReplyView numbers = days->back();
   if (numbers.size() == 0) return absl::OkStatus();
   Pipeline ask;
-  const std::string digit(1, static_cast<char>('0' + place.outcome));
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     ask.add("HMGET", keys_.rollup(bucket.job, Resolution::kDay, numbers[i].number() * stats::kDay, bucket.series),
-            digit + "L", digit + "H");
+            field_of(place.outcome, 'L'), field_of(place.outcome, 'H'));
   }
   const absl::StatusOr<Replies> points = connection.ask(ask);
   if (!points.ok()) return points.status();
@@ -220,7 +216,7 @@ absl::Status RollupChanges::find_among_days(Connection& connection, const Place&
   return absl::OkStatus();
 }
 
-void RollupChanges::write(Pipeline& out) const {
+void RollupChanges::write(Transaction& out) const {
   struct OfJob {
     std::set<Nanos> days, hours;
     std::set<std::string> series;
@@ -228,7 +224,7 @@ void RollupChanges::write(Pipeline& out) const {
   std::map<std::string, OfJob> jobs;
   for (const auto& [bucket, of] : changes_) {
     if (of.change.empty()) continue;
-    out.add(of.change.arguments(key_of(bucket), of.series));
+    out.add(key_of(bucket), of.change, of.series);
     if (of.change.added.empty()) continue;
     OfJob& job = jobs[bucket.job];
     const Nanos number = Keys::number_of(bucket.resolution, bucket.start);
@@ -238,18 +234,18 @@ void RollupChanges::write(Pipeline& out) const {
   }
   const auto index = [&out](const std::string& key, const std::set<Nanos>& numbers) {
     if (numbers.empty()) return;
-    Command add("ZADD", key);
-    for (const Nanos number : numbers) add.add(number).add(number);
-    out.add(add);
+    Command pairs;
+    for (const Nanos number : numbers) pairs.add(number).add(number);
+    out.add(Command("ZADD", key), pairs);
   };
   for (const auto& [name, job] : jobs) {
     index(keys_.days(name), job.days);
     index(keys_.hours(name), job.hours);
-    Command series("SADD", keys_.series(name));
+    Command series;
     for (const std::string& each : job.series) series.add(each);
-    if (!job.series.empty()) out.add(series);
+    if (!job.series.empty()) out.add(Command("SADD", keys_.series(name)), series);
   }
-  for (const std::string& job : jobs_taken_from_) out.add("INCR", keys_.taken(job));
+  for (const std::string& job : jobs_taken_from_) out.add(Command("INCR", keys_.taken(job)));
 }
 
 }  // namespace kleptometrics::aggregator::redis

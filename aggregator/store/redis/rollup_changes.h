@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "aggregator/store/redis/connection.h"
 #include "aggregator/store/redis/keys.h"
 #include "aggregator/store/redis/rollup_hash.h"
+#include "aggregator/store/redis/transaction.h"
 
 namespace kleptometrics::aggregator::redis {
 
@@ -30,10 +32,9 @@ class RollupChanges {
   // It stays counted, but can no longer be read.
   void expire(const Run& run);
 
-  // Finds the lows and highs anew that are taken out, and watches what that rests on. Before write(), on the connection
-  // of the transaction.
-  absl::Status find_extremes(Connection& connection);
-  void write(Pipeline& out) const;
+  // Finds the lows and highs anew that are taken out; what that rests on is expected to stay so. Before write().
+  absl::Status find_extremes(Connection& connection, Transaction& transaction);
+  void write(Transaction& out) const;
 
  private:
   struct Bucket {
@@ -59,8 +60,7 @@ class RollupChanges {
   void take(const Run& run, const stats::Series& series);
   std::string key_of(const Bucket& bucket) const;
   std::vector<Place> places_of_taken();
-  absl::Status read_points(Connection& connection, const std::vector<Place>& places, bool watch,
-                           std::vector<Place>& hit, std::vector<RollupChange::Found>& expired);
+  static bool takes_one_of(const Place& place, std::string_view low, std::string_view high);
   absl::Status find_among_runs(Connection& connection, const Place& place, const RollupChange::Found& expired);
   absl::Status find_among_days(Connection& connection, const Place& place);
 

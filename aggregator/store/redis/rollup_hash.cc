@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "aggregator/store/redis/ordered.h"
-#include "aggregator/store/redis/scripts.h"
 
 namespace kleptometrics::aggregator::redis {
 namespace {
@@ -16,13 +15,12 @@ using stats::Point;
 using stats::Rollup;
 using stats::Series;
 using Wide = stats::TimeSums::Wide;
-__extension__ using Signed = __int128;
 
 constexpr unsigned kPartBits = 32;
 constexpr std::size_t kSumParts = 4;
 constexpr std::size_t kSquareParts = 6;
 
-// Fields and their values, one list of kChange.
+// Fields and their values, one list of kTransaction.
 struct Pairs {
   Command arguments;
   std::size_t count = 0;
@@ -77,17 +75,6 @@ std::array<std::int64_t, kSquareParts> square_parts_of(const stats::TimeSums& su
   return parts;
 }
 
-// Carries what is beyond the 32 bits of each part on to the next.
-template <std::size_t n>
-void normalise(std::array<std::int64_t, n>& parts) {
-  Signed carry = 0;
-  for (std::int64_t& part : parts) {
-    const Signed whole = carry + part;
-    part = static_cast<std::int64_t>(whole & 0xffffffff);
-    carry = whole >> kPartBits;
-  }
-}
-
 template <std::size_t n>
 Wide whole_of(const std::array<std::int64_t, n>& parts) {
   Wide whole = 0;
@@ -115,7 +102,7 @@ class Increments {
     late_ += sign * static_cast<std::int64_t>(outcome.late);
     count(outcome.values, sign);
   }
-  void write(std::size_t outcome, Pairs& out) const {
+  void write(std::size_t outcome, Pairs& out, Pairs& sums) const {
     std::string field(1, digit_of(outcome));
     const auto put = [&](std::string_view name, std::int64_t by) {
       if (by == 0) return;
@@ -126,9 +113,13 @@ class Increments {
     put("l", late_);
     put("n", count_);
     put("z", zeros_);
-    for (std::size_t i = 0; i < kSumParts; ++i) put(std::string("s") + digit_of(i), sums_[i]);
-    for (std::size_t i = 0; i < kSquareParts; ++i) put(std::string("q") + digit_of(i), squares_[i]);
     for (const auto& [bucket, by] : buckets_) put("b" + std::to_string(bucket), by);
+    const auto none = [](std::int64_t part) { return part == 0; };
+    if (std::ranges::all_of(sums_, none) && std::ranges::all_of(squares_, none)) return;
+    sums.arguments.add(std::string_view(field).substr(0, 1));
+    for (const std::int64_t part : sums_) sums.arguments.add(part);
+    for (const std::int64_t part : squares_) sums.arguments.add(part);
+    ++sums.count;
   }
 
  private:
@@ -211,8 +202,6 @@ void read_field(std::string_view name, ReplyView value, const Series& series, Fi
 }
 
 void finish(Fields& fields, Distribution& out) {
-  normalise(fields.sums);
-  normalise(fields.squares);
   out.times.sum = whole_of(fields.sums);
   out.times.squares = whole_of(fields.squares);
   out.times.squares_high =
@@ -251,8 +240,8 @@ Rollup read_rollup(ReplyView all, const Series& series) {
   return rollup;
 }
 
-Command RollupChange::arguments(const std::string& key, const Series& series) const {
-  Pairs moments, increments, sets, least;
+Command RollupChange::arguments(const Series& series) const {
+  Pairs moments, increments, sums, sets, least;
   for (const Taken& each : taken) {
     const Distribution& values = each.of.outcomes[each.outcome].values;
     if (!times(series) && values.count != 0) add_moments(each.outcome, "-1", values.numbers, moments);
@@ -264,7 +253,7 @@ Command RollupChange::arguments(const std::string& key, const Series& series) co
     Increments by;
     by.count(added.outcomes[outcome], 1);
     for (const Taken& each : taken) by.count(each.of.outcomes[outcome], -1);
-    by.write(outcome, increments);
+    by.write(outcome, increments, sums);
     const std::string digit(1, digit_of(outcome));
     if (found[outcome]) {
       sets.add(digit + "L", found[outcome]->low);
@@ -278,8 +267,8 @@ Command RollupChange::arguments(const std::string& key, const Series& series) co
       least.add(digit + "y", high_text(old.high, series));
     }
   }
-  Command command("EVALSHA", kChange.sha1, 1, key);
-  for (const Pairs* each : {&moments, &increments, &sets, &least}) command.add(each->count).add(each->arguments);
+  Command command;
+  for (const Pairs* each : {&moments, &increments, &sums, &sets, &least}) command.add(each->count).add(each->arguments);
   return command;
 }
 

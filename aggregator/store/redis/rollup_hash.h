@@ -1,13 +1,12 @@
-// A rollup as the fields of a hash, so that the server can add to it: integers that are incremented, and points that
-// are kept if they lie further out. All fields begin with the digit of their outcome (Rollup::outcome_at), then
+// A rollup as the fields of a hash, so that the server can add to it. All begin with the digit of their outcome
+// (Rollup::outcome_at), then
 //
 //   r runs   l late   n values   s0 to s3, q0 to q5  sums of times and of their squares, in parts of 32 bits
 //   z zeros  bNUMBER  values of a bucket of the sketch     m  moments of numbers: mean and deviations
 //   L H      lowest and highest point      x y  the same, of runs that have expired
 //
-// A part of a sum that overflows its 32 bits, or falls below zero as values are taken out, only means a carry to the
-// next part. Points are texts of 64 hexadecimal digits of which the smaller lies further out: a hash whose texts are
-// longer takes the server several times the memory. Pure; any thread.
+// What is 0 is not there. Points are texts of 64 hexadecimal digits of which the smaller lies further out: a hash whose
+// texts are longer takes the server several times the memory. Pure; any thread.
 #pragma once
 
 #include <array>
@@ -48,8 +47,8 @@ struct RollupChange {
   stats::Rollup expired;  // already in there; only its points count
 
   bool empty() const { return taken.empty() && added.empty() && expired.empty(); }
-  // The arguments of the script kChange.
-  Command arguments(const std::string& key, const stats::Series& series) const;
+  // As the script kTransaction takes it, without the key.
+  Command arguments(const stats::Series& series) const;
 };
 
 }  // namespace kleptometrics::aggregator::redis

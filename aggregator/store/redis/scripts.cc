@@ -5,62 +5,149 @@
 namespace kleptometrics::aggregator::redis {
 namespace {
 
-// Moments are merged as in stats::Moments.
-constexpr const char* kChangeText = R"(
-local key, at = KEYS[1], 1
+// The server passes at most some 8,000 values to a command from here. Moments are merged as in stats::Moments. Counts
+// stay below 2^53; sums are added part by part of 32 bits, and what is beyond carried on: of doubles nothing is lost
+// so.
+constexpr const char* kTransactionText = R"(
+local ARGV, call, tonumber = ARGV, redis.call, tonumber
+local at, most_words = 1, 4000
 local function length() at = at + 1 return tonumber(ARGV[at - 1]) end
-local function pair() at = at + 2 return ARGV[at - 2], ARGV[at - 1] end
+local n = length()
+for from = 0, n - 1, most_words do
+  local many = math.min(n - from, most_words)
+  local values = call('MGET', unpack(ARGV, at + from, at + from + many - 1))
+  for i = 1, many do
+    if (values[i] or '') ~= ARGV[at + n + from + i - 1] then return 0 end
+  end
+end
+at = at + 2 * n
+for _ = 1, length() do
+  if (call('HGET', ARGV[at], ARGV[at + 1]) or '') ~= ARGV[at + 2] then return 0 end
+  at = at + 3
+end
+for _ = 1, length() do
+  local fixed, words = length(), length()
+  if words <= most_words then
+    call(unpack(ARGV, at, at + words - 1))
+  else
+    for from = at + fixed, at + words - 1, most_words do
+      local command = {unpack(ARGV, at, at + fixed - 1)}
+      for i = from, math.min(from + most_words, at + words) - 1 do command[#command + 1] = ARGV[i] end
+      call(unpack(command))
+    end
+  end
+  at = at + words
+end
 local most = 1.7976931348623157e308
 local function within(x) return math.max(-most, math.min(most, x)) end
-local counts = {}
-for _ = 1, length() do
-  local outcome, n = pair()
-  local mean, spread = pair()
-  n, mean, spread = tonumber(n), tonumber(mean), tonumber(spread)
-  local have = counts[outcome] or tonumber(redis.call('HGET', key, outcome .. 'n') or '0')
-  local old = redis.call('HGET', key, outcome .. 'm')
+local function merge(have, old, n, mean, spread)
   local our, dev = 0, 0
   if old then
     our, dev = string.match(old, '^(%S+) (%S+)$')
     our, dev = tonumber(our), tonumber(dev)
   end
   local all = have + n
-  if all <= 0 then
-    our, dev = 0, 0
-  elseif n < 0 then
+  if all <= 0 then return 0, 0 end
+  if n < 0 then
     local before = our + (our - mean) / all
-    dev = math.max(dev - (mean - our) * (mean - before), 0)
-    our = within(before)
-  elseif have <= 0 then
-    our, dev = mean, spread
-  else
-    local apart = mean - our
-    dev = within(dev + spread + apart * apart * (have * n / all))
-    if apart > most or apart < -most then
-      our = our * (have / all) + mean * (n / all)
-    else
-      our = our + apart * (n / all)
+    return within(before), math.max(dev - (mean - our) * (mean - before), 0)
+  end
+  if have <= 0 then return mean, spread end
+  local apart = mean - our
+  dev = within(dev + spread + apart * apart * (have * n / all))
+  if apart > most or apart < -most then return our * (have / all) + mean * (n / all), dev end
+  return our + apart * (n / all), dev
+end
+local function in_slices(command, key, words, answers)
+  for from = 1, #words, most_words do
+    local some = call(command, key, unpack(words, from, math.min(from + most_words - 1, #words)))
+    if answers then
+      for i = 1, #some do answers[from + i - 1] = some[i] end
     end
   end
-  counts[outcome] = all
-  if all <= 0 then
-    redis.call('HDEL', key, outcome .. 'm')
-  else
-    redis.call('HSET', key, outcome .. 'm', string.format('%.17g %.17g', our, dev))
+end
+local part, parts = 4294967296, {}
+for outcome = 0, 3 do
+  local names = {}
+  for i = 0, 3 do names[i + 1] = outcome .. 's' .. i end
+  for i = 0, 5 do names[i + 5] = outcome .. 'q' .. i end
+  parts[tostring(outcome)] = names
+end
+for _ = 1, length() do
+  local key, names, values, out, gone = ARGV[at], {}, {}, {}, {}
+  at = at + 1
+  local moments, from_moments = length(), at
+  at = at + 4 * moments
+  local counts, from_counts = length(), at
+  at = at + 2 * counts
+  local sums, from_sums = length(), at
+  at = at + 11 * sums
+  local sets, from_sets = length(), at
+  at = at + 2 * sets
+  local least, from_least = length(), at
+  at = at + 2 * least
+  for i = 0, moments - 1 do
+    local outcome = ARGV[from_moments + 4 * i]
+    names[#names + 1] = outcome .. 'n'
+    names[#names + 1] = outcome .. 'm'
   end
-end
-for _ = 1, length() do
-  local field, by = pair()
-  if redis.call('HINCRBY', key, field, by) == 0 then redis.call('HDEL', key, field) end
-end
-for _ = 1, length() do
-  local field, value = pair()
-  if value == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, value) end
-end
-for _ = 1, length() do
-  local field, value = pair()
-  local old = redis.call('HGET', key, field)
-  if not old or value < old then redis.call('HSET', key, field, value) end
+  for i = 0, counts - 1 do names[#names + 1] = ARGV[from_counts + 2 * i] end
+  for i = 0, sums - 1 do
+    local its = parts[ARGV[from_sums + 11 * i]]
+    for k = 1, 10 do names[#names + 1] = its[k] end
+  end
+  for i = 0, least - 1 do names[#names + 1] = ARGV[from_least + 2 * i] end
+  in_slices('HMGET', key, names, values)
+  local function put(field, value)
+    out[#out + 1] = field
+    out[#out + 1] = value
+  end
+  local seen, known = 0, {}
+  for i = 0, moments - 1 do
+    local word = from_moments + 4 * i
+    local outcome, n = ARGV[word], tonumber(ARGV[word + 1])
+    local is = known[outcome]
+    if not is then
+      is = {have = tonumber(values[seen + 1] or '0'), text = values[seen + 2]}
+      known[outcome] = is
+    end
+    seen = seen + 2
+    local mean, dev = merge(is.have, is.text, n, tonumber(ARGV[word + 2]), tonumber(ARGV[word + 3]))
+    is.have = is.have + n
+    is.text = string.format('%.17g %.17g', mean, dev)
+  end
+  for outcome, is in pairs(known) do
+    if is.have > 0 then put(outcome .. 'm', is.text) else gone[#gone + 1] = outcome .. 'm' end
+  end
+  for i = 0, counts - 1 do
+    local field = names[seen + 1]
+    local count = tonumber(values[seen + 1] or '0') + tonumber(ARGV[from_counts + 2 * i + 1])
+    seen = seen + 1
+    if count == 0 then gone[#gone + 1] = field else put(field, count) end
+  end
+  for i = 0, sums - 1 do
+    local carry = 0
+    for k = 1, 10 do
+      if k == 5 then carry = 0 end
+      local old = tonumber(values[seen + k] or '0')
+      local whole = old + tonumber(ARGV[from_sums + 11 * i + k]) + carry
+      carry = math.floor(whole / part)
+      local new = whole - carry * part
+      if new ~= old then put(names[seen + k], new) end
+    end
+    seen = seen + 10
+  end
+  for i = 0, sets - 1 do
+    local field, value = ARGV[from_sets + 2 * i], ARGV[from_sets + 2 * i + 1]
+    if value == '' then gone[#gone + 1] = field else put(field, value) end
+  end
+  for i = 0, least - 1 do
+    local old, value = values[seen + 1], ARGV[from_least + 2 * i + 1]
+    if not old or value < old then put(names[seen + 1], value) end
+    seen = seen + 1
+  end
+  in_slices('HSET', key, out)
+  in_slices('HDEL', key, gone)
 end
 return 1
 )";
@@ -163,11 +250,11 @@ return out
 
 }  // namespace
 
-const Script kChange{kChangeText, true, Sha1::hex(kChangeText)};
-const Script kPage{kPageText, false, Sha1::hex(kPageText)};
-const Script kHead{kHeadText, false, Sha1::hex(kHeadText)};
-const Script kSummary{kSummaryText, false, Sha1::hex(kSummaryText)};
-const Script kHold{kHoldText, false, Sha1::hex(kHoldText)};
-const Script kFindings{kFindingsText, false, Sha1::hex(kFindingsText)};
+const Script kTransaction{kTransactionText, Sha1::hex(kTransactionText)};
+const Script kPage{kPageText, Sha1::hex(kPageText)};
+const Script kHead{kHeadText, Sha1::hex(kHeadText)};
+const Script kSummary{kSummaryText, Sha1::hex(kSummaryText)};
+const Script kHold{kHoldText, Sha1::hex(kHoldText)};
+const Script kFindings{kFindingsText, Sha1::hex(kFindingsText)};
 
 }  // namespace kleptometrics::aggregator::redis

@@ -9,14 +9,17 @@ namespace kleptometrics::aggregator::redis {
 
 struct Script {
   const char* text;
-  bool writes;  // as a part of transactions
   std::string sha1;
 };
 
-// KEYS: a hash of a rollup. Four lists, each after its length: moments to be merged (outcome, count, mean, deviations)
-// or of one value to be taken out (count -1), increments (field, by), fields to be set, or removed where the value is
-// empty, and fields that keep the smaller of what is there and the value.
-extern const Script kChange;
+// A transaction: see transaction.h. ARGV: keys, and the values that they are expected to have, after their number; then
+// three lists, each after its length. Fields of hashes that are expected: key, field, value. Commands: how many words
+// come before the list of each, how many words there are, these. Rollups: key, then five lists: moments to be merged
+// (outcome, count, mean, deviations) or of one value to be taken out (count -1), increments of counts (field, by), sums
+// to be added (outcome, 4 parts of the sum, 6 of that of squares), fields to be set, or removed where the value is
+// empty, and fields that keep the smaller of what is there and the value. Answers 1, or 0 and has changed nothing where
+// something is not as expected.
+extern const Script kTransaction;
 
 // KEYS: a sorted set of places. ARGV: where to begin, downwards, and to end, in the way of ZREVRANGEBYLEX; how many at
 // most; the first bytes of records that are wanted (empty: all); prefix of keys; job (empty: behind the place).
@@ -41,6 +44,6 @@ extern const Script kHold;
 // than the number says.
 extern const Script kFindings;
 
-inline const std::array<const Script*, 6> kScripts = {&kChange, &kPage, &kHead, &kSummary, &kHold, &kFindings};
+inline const std::array<const Script*, 6> kScripts = {&kTransaction, &kPage, &kHead, &kSummary, &kHold, &kFindings};
 
 }  // namespace kleptometrics::aggregator::redis

@@ -82,10 +82,47 @@ absl::StatusOr<UniqueFd> connect_tcp(const Url& url, Nanos deadline) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Socket>> Socket::connect(const Url& url, Nanos deadline) {
+absl::StatusOr<std::unique_ptr<Socket>> Socket::connect(const Url& url, const tls::Context* tls, Nanos deadline) {
   absl::StatusOr<UniqueFd> fd = url.host.empty() ? connect_unix(url.path, deadline) : connect_tcp(url, deadline);
   if (!fd.ok()) return fd.status();
-  return std::unique_ptr<Socket>(new Socket(*std::move(fd)));
+  std::unique_ptr<Socket> socket(new Socket(*std::move(fd)));
+  if (tls == nullptr) return socket;
+  if (absl::Status status = socket->shake_hands(*tls, url.host, deadline); !status.ok()) return status;
+  return socket;
+}
+
+absl::Status Socket::shake_hands(const tls::Context& tls, const std::string& host, Nanos deadline) {
+  stream_ = tls::Stream::to(tls, fd_.get(), host);
+  if (stream_ == nullptr) return absl::UnavailableError("out of memory");
+  for (;;) {
+    const tls::Progress progress = stream_->handshake();
+    if (progress.status == tls::Status::kDone) return absl::OkStatus();
+    if (const auto status = moved(progress).status(); !status.ok()) return status;
+    if (absl::Status status = wait(wants_write_, deadline); !status.ok()) return status;
+  }
+}
+
+absl::StatusOr<std::size_t> Socket::moved(const tls::Progress& progress) {
+  wants_write_ = wants_write_ || progress.status == tls::Status::kWantWrite;
+  if (progress.status == tls::Status::kClosed) return absl::UnavailableError("the server closed the connection");
+  if (progress.status == tls::Status::kFailed) return absl::UnavailableError(absl::StrCat("TLS: ", stream_->error()));
+  return progress.status == tls::Status::kDone ? progress.bytes : 0;
+}
+
+absl::StatusOr<std::size_t> Socket::send(std::string_view out) {
+  if (stream_ != nullptr) return moved(stream_->write(out.data(), out.size()));
+  const ssize_t sent = ::send(fd_.get(), out.data(), out.size(), MSG_NOSIGNAL);
+  if (sent < 0 && errno != EAGAIN && errno != EINTR) return failed("send", errno);
+  wants_write_ = sent < static_cast<ssize_t>(out.size());
+  return sent < 0 ? 0 : static_cast<std::size_t>(sent);
+}
+
+absl::StatusOr<std::size_t> Socket::receive(char* in, std::size_t room) {
+  if (stream_ != nullptr) return moved(stream_->read(in, room));
+  const ssize_t got = ::recv(fd_.get(), in, room, 0);
+  if (got == 0) return absl::UnavailableError("the server closed the connection");
+  if (got < 0 && errno != EAGAIN && errno != EINTR) return failed("receive", errno);
+  return got < 0 ? 0 : static_cast<std::size_t>(got);
 }
 
 absl::Status Socket::wait(bool to_write, Nanos deadline) {
@@ -101,21 +138,18 @@ absl::Status Socket::wait(bool to_write, Nanos deadline) {
 
 absl::Status Socket::exchange(std::string_view& out, char* in, std::size_t room, std::size_t& in_bytes,
                               Nanos deadline) {
-  in_bytes = 0;
   for (;;) {
-    if (!out.empty()) {
-      const ssize_t sent = ::send(fd_.get(), out.data(), out.size(), MSG_NOSIGNAL);
-      if (sent < 0 && errno != EAGAIN && errno != EINTR) return failed("send", errno);
-      if (sent > 0) out.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    const ssize_t got = ::recv(fd_.get(), in, room, 0);
-    if (got == 0) return absl::UnavailableError("the server closed the connection");
-    if (got < 0 && errno != EAGAIN && errno != EINTR) return failed("receive", errno);
-    if (got > 0) {
-      in_bytes = static_cast<std::size_t>(got);
-      return absl::OkStatus();
-    }
-    if (absl::Status status = wait(!out.empty(), deadline); !status.ok()) return status;
+    wants_write_ = false;
+    absl::StatusOr<std::size_t> sent = 0;
+    if (!out.empty()) sent = send(out);
+    if (!sent.ok()) return sent.status();
+    out.remove_prefix(*sent);
+    const absl::StatusOr<std::size_t> got = receive(in, room);
+    if (!got.ok()) return got.status();
+    in_bytes = *got;
+    if (*got != 0) return absl::OkStatus();
+    if (*sent != 0 && !out.empty()) continue;  // TLS takes a record at a time
+    if (absl::Status status = wait(wants_write_, deadline); !status.ok()) return status;
   }
 }
 

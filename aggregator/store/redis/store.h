@@ -17,7 +17,8 @@ namespace kleptometrics::aggregator::redis {
 
 class RedisStore final : public Store {
  public:
-  explicit RedisStore(Url url) : keys_(url.prefix), dialer_(std::move(url)), pool_(dialer_), writer_(dialer_) {}
+  RedisStore(Url url, std::shared_ptr<const tls::Context> tls)
+      : keys_(url.prefix), dialer_(std::move(url), std::move(tls)), pool_(dialer_), writer_(dialer_) {}
 
   // Once, before all else: see open_redis().
   absl::Status start(bool must_exist);

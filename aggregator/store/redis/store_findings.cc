@@ -20,23 +20,19 @@ absl::Status RedisStore::record(const Findings& findings) {
   for (const Alert& alert : findings.alerts) jobs.insert(alert.job);
   for (const auto& [job, bytes] : findings.watch_states) jobs.insert(job);
   const absl::Status status = writer_.write([&](Connection& connection) -> absl::StatusOr<bool> {
-    Pipeline begin;
-    begin.add("UNWATCH");
-    if (const auto begun = connection.ask(begin); !begun.ok()) return begun.status();
-    Transaction transaction;
-    Pipeline& out = transaction.commands();
-    for (const std::string& job : jobs) out.add("ZADD", keys_.jobs(), 0, job);
+    Transaction out;
+    for (const std::string& job : jobs) out.add(Command("ZADD", keys_.jobs(), 0, job));
     absl::Status put = put_findings(connection, keys_, findings.delays, findings.withdrawn, out);
     if (put.ok()) put = put_findings(connection, keys_, findings.alerts, {}, out);
     if (!put.ok()) return put;
     for (const auto& [job, bytes] : findings.watch_states) {
       if (bytes.empty()) {
-        out.add("HDEL", keys_.name("watch"), job);
+        out.add(Command("HDEL", keys_.name("watch"), job));
       } else {
-        out.add("HSET", keys_.name("watch"), job, bytes);
+        out.add(Command("HSET", keys_.name("watch"), job, bytes));
       }
     }
-    return transaction.execute(connection);
+    return out.execute(connection);
   });
   return within("commit to", status);
 }

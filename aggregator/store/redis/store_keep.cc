@@ -7,7 +7,6 @@
 #include "aggregator/store/redis/ordered.h"
 #include "aggregator/store/redis/record.h"
 #include "aggregator/store/redis/rollup_changes.h"
-#include "aggregator/store/redis/scripts.h"
 #include "aggregator/store/redis/store.h"
 #include "aggregator/store/rules.h"
 
@@ -23,32 +22,34 @@ constexpr std::int64_t kChangesKeptMillis = std::int64_t{7} * 24 * 3600 * 1000;
 
 struct Expiring {
   std::string place;
+  std::string claimed;
   Record record;
 };
 
 // What goes of runs that expire.
 void write_expiry(const Keys& keys, const std::string& job, const std::vector<Expiring>& runs, Nanos forget_at,
-                  Pipeline& out) {
-  Command ids, places, everywhere, claims("MSET"), gone("ZADD", keys.gone());
+                  Transaction& out) {
+  Command ids, places, everywhere, claims, gone;
   Nanos since = std::numeric_limits<Nanos>::min();
   for (const Expiring& each : runs) {
     const Run& run = each.record.run;
     ids.add(run.id.view());
     places.add(each.place);
     everywhere.add(each.place + job);
+    out.expect(keys.id(run.id), each.claimed);
     claims.add(keys.id(run.id)).add(encode_gone(job));
     gone.add("0").add(place_of(forget_at, run.id));
     since = std::max(since, run.started_at + 1);
   }
-  out.add(Command("HDEL", keys.runs(job)).add(ids));
-  out.add(Command("ZREM", keys.starts(job)).add(places));
-  out.add(Command("ZREM", keys.bad(job)).add(places));
-  out.add(Command("ZREM", keys.all()).add(everywhere));
-  out.add(Command("ZREM", keys.bad()).add(everywhere));
-  out.add(claims);
-  out.add(gone);
+  out.add(Command("HDEL", keys.runs(job)), ids);
+  out.add(Command("ZREM", keys.starts(job)), places);
+  out.add(Command("ZREM", keys.bad(job)), places);
+  out.add(Command("ZREM", keys.all()), everywhere);
+  out.add(Command("ZREM", keys.bad()), everywhere);
+  out.add(Command("MSET"), claims);
+  out.add(Command("ZADD", keys.gone()), gone);
   for (const std::string& key : {keys.facts(job), keys.complete_since()})
-    out.add("EVALSHA", kChange.sha1, 1, key, 0, 0, 0, 1, "since", hex_of(~raised(since)));
+    out.keep_smaller(key, "since", hex_of(~raised(since)));
 }
 
 }  // namespace
@@ -110,7 +111,6 @@ absl::StatusOr<bool> RedisStore::expire_some(const std::string& job, Nanos horiz
   const std::string from = expired_place_.empty() ? "-" : "(" + expired_place_;
   const absl::Status status = writer_.write([&](Connection& connection) -> absl::StatusOr<bool> {
     Pipeline list;
-    list.add("UNWATCH");
     list.add("ZRANGEBYLEX", keys_.starts(job), from, "(" + place_of(horizon), "LIMIT", 0, kSliceRuns);
     const absl::StatusOr<Replies> listed = connection.ask(list);
     if (!listed.ok()) return listed.status();
@@ -119,14 +119,14 @@ absl::StatusOr<bool> RedisStore::expire_some(const std::string& job, Nanos horiz
     found = 0;
     if (looked_at == 0) return true;
     last = places[looked_at - 1].text();
-    Command watch("WATCH"), get("HMGET", keys_.runs(job));
+    Command claims("MGET"), get("HMGET", keys_.runs(job));
     for (std::size_t i = 0; i < looked_at; ++i) {
       const Uuid id = id_of_place(places[i].text());
-      watch.add(keys_.id(id));
+      claims.add(keys_.id(id));
       get.add(id.view());
     }
     Pipeline read;
-    read.add(watch);
+    read.add(claims);
     read.add(get);
     const absl::StatusOr<Replies> records = connection.ask(read);
     if (!records.ok()) return records.status();
@@ -137,13 +137,13 @@ absl::StatusOr<bool> RedisStore::expire_some(const std::string& job, Nanos horiz
       if (!record.ok()) continue;  // told when it is read
       if (!terminal(record->run.state) || kept_since(record->run, record->committed_at) >= horizon) continue;
       rollups.expire(record->run);
-      expiring.push_back({std::string(places[i].text()), *std::move(record)});
+      expiring.push_back({std::string(places[i].text()), std::string((*records)[0][i].text()), *std::move(record)});
     }
     found = expiring.size();
     if (expiring.empty()) return true;
     Transaction transaction;
-    write_expiry(keys_, job, expiring, forget_at, transaction.commands());
-    rollups.write(transaction.commands());
+    write_expiry(keys_, job, expiring, forget_at, transaction);
+    rollups.write(transaction);
     return transaction.execute(connection);
   });
   if (!status.ok()) return status;
@@ -157,22 +157,32 @@ absl::StatusOr<bool> RedisStore::forget(Nanos now) {
   std::size_t found = 0;
   const absl::Status status = writer_.write([&](Connection& connection) -> absl::StatusOr<bool> {
     Pipeline list;
-    list.add("UNWATCH");
-    list.add("WATCH", keys_.gone());
     list.add("ZRANGEBYLEX", keys_.gone(), "-", "(" + place_of(now + 1), "LIMIT", 0, kSliceRuns);
     const absl::StatusOr<Replies> listed = connection.ask(list);
     if (!listed.ok()) return listed.status();
     const ReplyView due = listed->back();
     found = due.size();
     if (found == 0) return true;
-    Command ids("DEL"), places("ZREM", keys_.gone());
-    for (std::size_t i = 0; i < found; ++i) {
-      ids.add(keys_.id(id_of_place(due[i].text())));
-      places.add(due[i].text());
-    }
+    Command get("MGET");
+    for (std::size_t i = 0; i < found; ++i) get.add(keys_.id(id_of_place(due[i].text())));
+    Pipeline read;
+    read.add(get);
+    const absl::StatusOr<Replies> claims = connection.ask(read);
+    if (!claims.ok()) return claims.status();
+    // Somebody who was faster may have forgotten some, and they may have come again.
+    Command ids, places;
     Transaction transaction;
-    transaction.commands().add(ids);
-    transaction.commands().add(places);
+    for (std::size_t i = 0; i < found; ++i) {
+      places.add(due[i].text());
+      const std::string_view claimed = claims->back()[i].text();
+      const std::optional<Claim> claim = decode_claim(claimed);
+      if (!claim || !claim->gone) continue;
+      const std::string key = keys_.id(id_of_place(due[i].text()));
+      transaction.expect(key, claimed);
+      ids.add(key);
+    }
+    if (ids.count() != 0) transaction.add(Command("DEL"), ids);
+    transaction.add(Command("ZREM", keys_.gone()), places);
     return transaction.execute(connection);
   });
   if (!status.ok()) return status;

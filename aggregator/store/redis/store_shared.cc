@@ -15,7 +15,10 @@ namespace {
 
 using Item = Change;
 
-constexpr std::size_t kEntriesAtOnce = 16;  // commits, each of which may hold many changes
+constexpr std::size_t kEntriesAtOnce = 16;  // each of which may hold many changes
+
+// Whether the rest of its commit stands in the next entry.
+bool continued(ReplyView fields) { return fields[0].text() == "more"; }
 
 std::optional<Item> read_item(std::string_view kind, std::string_view value) {
   if (kind == "r") {
@@ -56,6 +59,7 @@ absl::StatusOr<bool> RedisStore::hold(const std::string& duty, const std::string
 absl::StatusOr<Changes> RedisStore::changes(std::size_t limit) {
   Changes found;
   std::string from = "-";
+  bool within_commit = false;
   for (;;) {
     Pipeline ask;
     ask.add("XRANGE", keys_.changes(), from, "+", "COUNT", kEntriesAtOnce);
@@ -64,7 +68,7 @@ absl::StatusOr<Changes> RedisStore::changes(std::size_t limit) {
     const ReplyView entries = replies->back();
     for (std::size_t i = 0; i < entries.size(); ++i) {
       const ReplyView fields = entries[i][1];
-      if (!found.items.empty() && found.items.size() + fields.size() / 2 > limit) {
+      if (!within_commit && !found.items.empty() && found.items.size() + fields.size() / 2 > limit) {
         found.more = true;
         return found;
       }
@@ -72,6 +76,7 @@ absl::StatusOr<Changes> RedisStore::changes(std::size_t limit) {
         if (auto item = read_item(fields[at].text(), fields[at + 1].text())) found.items.push_back(*std::move(item));
       }
       found.upto = entries[i][0].text();
+      within_commit = continued(fields);
     }
     if (entries.size() < kEntriesAtOnce) return found;
     from = "(" + found.upto;

@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/store/redis/commit.h"
 #include "aggregator/store/redis/store.h"
+#include "aggregator/store/redis/transaction.h"
 #include "aggregator/wire/job_spec.h"
 
 namespace kleptometrics::aggregator::redis {
@@ -18,17 +19,16 @@ absl::StatusOr<std::vector<Applied>> RedisStore::commit(std::vector<Run> runs, N
 absl::Status RedisStore::put_job(const std::string& name, const JobSpec& spec) {
   const std::string bytes = wire::encode_job_spec(spec);
   const absl::Status status = writer_.write([&](Connection& connection) -> absl::StatusOr<bool> {
-    Transaction transaction(Transaction::Watched::kForgotten);
-    Pipeline& out = transaction.commands();
-    out.add("ZADD", keys_.jobs(), 0, name);
-    out.add("HSET", keys_.facts(name), "spec", bytes);
+    Transaction out;
+    out.add(Command("ZADD", keys_.jobs(), 0, name));
+    out.add(Command("HSET", keys_.facts(name), "spec", bytes));
     if (spec.retention_days == 0) {
-      out.add("HDEL", keys_.retention(), name);
+      out.add(Command("HDEL", keys_.retention(), name));
     } else {
-      out.add("HSET", keys_.retention(), name, spec.retention_days);
+      out.add(Command("HSET", keys_.retention(), name, spec.retention_days));
     }
-    out.add("XADD", keys_.changes(), "*", "s", name + '\0' + bytes);
-    return transaction.execute(connection);
+    out.add(Command("XADD", keys_.changes(), "*", "s", name + '\0' + bytes));
+    return out.execute(connection);
   });
   const Lock lock(keeping_);
   due_ = true;

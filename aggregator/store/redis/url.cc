@@ -80,6 +80,8 @@ absl::Status take_parameters(std::string_view text, Url& url) {
     if (name == "prefix" && plain && !plain->empty() && plain->size() <= kPrefixBytesMax &&
         plain->find_first_of("{}") == std::string::npos) {
       url.prefix = *plain;
+    } else if (name == "ca_file" && url.tls && plain && !plain->empty()) {
+      url.ca_file = *plain;
     } else if (name == "db" && number_of(value, kDbMax)) {
       url.db = *number_of(value, kDbMax);
     } else if (name == "prefix") {

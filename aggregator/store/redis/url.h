@@ -1,9 +1,10 @@
 // Where a Redis server is and how to be let in, read from a URL:
 //
-//   redis://[[USER]:PASSWORD@]HOST[:PORT][/DB][?prefix=TEXT]       rediss:// the same over TLS
+//   redis://[[USER]:PASSWORD@]HOST[:PORT][/DB][?prefix=TEXT]
+//   rediss://…[?prefix=TEXT&ca_file=PATH]                          the same over TLS
 //   redis+unix://[[USER]:PASSWORD@]/PATH[?db=DB&prefix=TEXT]       a Unix socket
 //
-// User, password and path are percent-decoded (RFC 3986). A value; pure; any thread.
+// User, password, paths and prefix are percent-decoded (RFC 3986). A value; pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,8 @@ struct Url {
   bool tls = false;
   std::string host{};  // empty: path
   std::uint16_t port = kPortDefault;
-  std::string path{};  // of a Unix socket
+  std::string path{};     // of a Unix socket
+  std::string ca_file{};  // of certificates, by which alone that of the server is verified; empty: by the system's
   std::string user{};
   std::string password{};
   std::uint32_t db = 0;

@@ -172,6 +172,25 @@ TEST_CASE("sums stay exact beyond what a double, and what 63 bits, can hold") {
   }
 }
 
+// So many that commands, and lists of fields, have to be cut.
+TEST_CASE("one commit of very many runs is applied whole") {
+  RedisServer* const server = server_or_skip();
+  if (server == nullptr) return;
+  const auto store = must(open_store(server->fresh_url()));
+  MemoryStore model;
+  std::vector<Run> runs;
+  for (std::uint32_t i = 0; i < 9'000; ++i) {
+    const auto state = static_cast<State>(2 + i % 4);
+    runs.push_back(finished(started(i % 9 == 0 ? "few" : "import", i, kStart + i), Nanos{1} << (i % 60), state));
+    *runs.back().duration += *runs.back().duration / 97 * (i % 89);
+  }
+  REQUIRE(store->commit(runs, 0).ok());
+  REQUIRE(model.commit(runs, 0).ok());
+  require_same_sums(*store, model);
+  REQUIRE(must(store->changes(1)).items.size() == runs.size());
+  REQUIRE(must(store->verify(5)).empty());
+}
+
 TEST_CASE("counters far apart are added up as the model adds them") {
   RedisServer* const server = server_or_skip();
   if (server == nullptr) return;

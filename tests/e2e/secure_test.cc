@@ -15,6 +15,7 @@
 
 #include "lib/http/connection.h"
 #include "tests/e2e/daemon.h"
+#include "tests/e2e/memory.h"
 #include "tests/support/catch.h"
 #include "tests/support/certificates.h"
 
@@ -25,6 +26,7 @@ using kleptometrics::tests::Ended;
 using kleptometrics::tests::Json;
 using kleptometrics::tests::PemFiles;
 using kleptometrics::tests::read_file;
+using kleptometrics::tests::remembers;
 using kleptometrics::tests::run_program;
 using kleptometrics::tests::Subject;
 using kleptometrics::tests::TempDir;
@@ -156,27 +158,6 @@ void check_refused(const std::vector<std::string>& flags, const std::string& why
   INFO(ended.output);
   CHECK(ended.exit_code == 1);
   CHECK(ended.output.find(why) != std::string::npos);
-}
-
-// Whether bytes are somewhere in what a process may write to.
-bool remembers(pid_t pid, const std::string& bytes) {
-  const std::string folder = "/proc/" + std::to_string(pid);
-  std::ifstream maps(folder + "/maps");
-  std::ifstream memory(folder + "/mem", std::ios::binary);
-  REQUIRE(memory.good());
-  for (std::string line; std::getline(maps, line);) {
-    unsigned long long begin = 0;
-    unsigned long long end = 0;
-    char rights[8] = {};
-    if (std::sscanf(line.c_str(), "%llx-%llx %7s", &begin, &end, rights) != 3 || rights[1] != 'w') continue;
-    std::string content(end - begin, '\0');
-    memory.clear();
-    memory.seekg(static_cast<std::streamoff>(begin));
-    memory.read(content.data(), static_cast<std::streamsize>(content.size()));
-    content.resize(static_cast<std::size_t>(std::max<std::streamsize>(memory.gcount(), 0)));
-    if (content.find(bytes) != content.npos) return true;
-  }
-  return false;
 }
 
 }  // namespace

@@ -19,7 +19,9 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,18 +36,23 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/base/heap.h"
 #include "aggregator/base/log.h"
+#include "aggregator/forward/forwarder.h"
 #include "aggregator/http/api.h"
 #include "aggregator/http/guard/server.h"
 #include "aggregator/ingest/committer.h"
+#include "aggregator/keys/key_file.h"
+#include "aggregator/keys/new_key.h"
 #include "aggregator/query/query.h"
 #include "aggregator/store/store.h"
 #include "aggregator/watch/job_watcher.h"
 #include "aggregator/watch/spool_watcher.h"
+#include "aggregator/watch/watch_duty.h"
 #include "lib/base/clock.h"
 #include "lib/base/places.h"
 
 ABSL_FLAG(std::string, listen, kleptometrics::places::kDefaultListen,
-          "HOST:PORT of the HTTP server on TCP, on loopback; port 0 picks a free one; empty for none");
+          "HOST:PORT of the HTTP server on TCP; port 0 picks a free one; empty for none. Beyond loopback only with "
+          "--api_key_file, --tls_certificate and --tls_key");
 ABSL_FLAG(std::string, socket, "auto",
           "path of a Unix socket that serves the same HTTP API; empty for none. auto: as root "
           "/run/kleptometrics/kleptometrics.sock (open to all local users), else "
@@ -67,6 +74,30 @@ ABSL_FLAG(unsigned, lost_after_seconds, 90,
           "when nothing was heard for so long of a run whose program cannot be watched, on another machine, contact "
           "with it is lost: it counts as crashed until its program says otherwise. Programs report every 5 s, or as "
           "their snapshot_interval has it, and at least every 30 s");
+ABSL_FLAG(std::string, api_key_file, "",
+          "file of the API keys that open the TCP address, a line each: NAME SCOPE SHA256, where SCOPE is read, write "
+          "(reports runs, and reads) or admin (all); # begins a comment. Without it nobody needs a key. On the Unix "
+          "socket, which its permissions protect, nobody does. Read again on SIGHUP");
+ABSL_FLAG(std::string, new_api_key, "",
+          "NAME:SCOPE. Make an API key, print it on stdout, this once, add its line to --api_key_file (without that "
+          "flag print it on stderr), and end");
+ABSL_FLAG(std::string, tls_certificate, "",
+          "PEM file of the certificate by which the TCP address proves who it is, followed by those between it and its "
+          "root: from then on https alone is spoken there. Read again on SIGHUP");
+ABSL_FLAG(std::string, tls_key, "",
+          "PEM file of the key of --tls_certificate, without a passphrase, for its owner alone");
+ABSL_FLAG(std::vector<std::string>, allowed_hosts, {},
+          "names, beside those of the certificate and of this machine, by which requests on TCP may call it in their "
+          "field Host, such as that of a proxy in front; *.example.org for all of one label more");
+ABSL_FLAG(
+    unsigned, forwarded_lost_after_seconds, 3600,
+    "the same of a run that another aggregator forwards, which watches over its program itself: it is silent where "
+    "the way between the two is down, or its machine is lost for good");
+ABSL_FLAG(
+    std::string, forward, "",
+    "http://host:port or unix:/path of another aggregator, a centre, to which what is committed to this store from "
+    "now on is passed on. While it is away, that waits in the store. KLEPTO_API_KEY: the key to show there. Empty: "
+    "nowhere");
 ABSL_FLAG(
     bool, verify_store, false,
     "count everything in the store anew, say where what was derived from runs is not what they say, and end: 0 if "
@@ -95,6 +126,8 @@ constexpr char kUsage[] =
 struct Settings {
   std::string listen, socket, store, spool_dir, ready_file, backup;
   bool verify_store = false;
+  std::string api_key_file{}, tls_certificate{}, tls_key{};
+  std::vector<std::string> allowed_hosts{};
   mode_t socket_mode = 0600;
 };
 
@@ -152,15 +185,16 @@ absl::Status resolve_user(Settings& settings) {
 }
 
 absl::Status run(Settings settings);
-absl::Status wait_for_the_end(const sigset_t& signals, const Committer& committer);
+absl::Status wait_for_the_end(const sigset_t& signals, const Committer& committer, const std::function<void()>& reload);
 absl::Status write_ready_file(const std::string& path, const http::guard::Server& server);
 
 // Threads are started with these blocked, so that only wait_for_the_end() sees them.
-sigset_t block_signals() {
+sigset_t block_signals(bool reloads) {
   sigset_t signals;
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGTERM);
   ::sigaddset(&signals, SIGINT);
+  if (reloads) ::sigaddset(&signals, SIGHUP);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return signals;
@@ -188,6 +222,7 @@ absl::StatusOr<WatchOptions> watch_options() {
     *known = true;
   }
   options.lease = std::max<Nanos>(absl::GetFlag(FLAGS_lost_after_seconds), 1) * kNanosPerSecond;
+  options.forwarded_lease = std::max<Nanos>(absl::GetFlag(FLAGS_forwarded_lost_after_seconds), 1) * kNanosPerSecond;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
     options.pidfds_max = std::min<std::size_t>(options.pidfds_max, limit.rlim_cur / 2);
@@ -215,18 +250,62 @@ absl::Status verify(Store& store, const std::string& url) {
 
 // What the guard counts, as GET /metrics tells it.
 std::vector<http::ServiceCounter> counters_of(const http::guard::GuardCounts& counts) {
-  return {{"http_connections_total", "Connections accepted, since the start.", counts.connections},
-          {"http_requests_total", "Requests handed to a handler, since the start.", counts.requests},
-          {"http_refused_total", "Requests refused unread, as their sender is at fault.", counts.refused},
-          {"http_overloaded_total", "Requests and connections turned away for want of room.", counts.overloaded},
-          {"http_timed_out_total", "Requests and answers that took too long.", counts.timed_out},
-          {"http_evicted_total", "Idle connections closed early to make room.", counts.evicted},
-          {"http_accept_failures_total", "Connections not accepted for want of descriptors or memory.",
-           counts.accept_failures}};
+  return {
+      {"http_connections_total", "Connections accepted, since the start.", counts.connections},
+      {"http_requests_total", "Requests handed to a handler, since the start.", counts.requests},
+      {"http_refused_total", "Requests refused unread, as their sender is at fault.", counts.refused},
+      {"http_unauthorized_total", "Of them those without an API key, or with none that is known.", counts.unauthorized},
+      {"http_forbidden_total", "Of them those whose API key may not, or from pages elsewhere.", counts.forbidden},
+      {"tls_handshakes_failed_total", "Connections on which TLS was not agreed on.", counts.handshakes_failed},
+      {"http_overloaded_total", "Requests and connections turned away for want of room.", counts.overloaded},
+      {"http_timed_out_total", "Requests and answers that took too long.", counts.timed_out},
+      {"http_evicted_total", "Idle connections closed early to make room.", counts.evicted},
+      {"http_accept_failures_total", "Connections not accepted for want of descriptors or memory.",
+       counts.accept_failures}};
+}
+
+// Null where nobody needs a key.
+absl::StatusOr<std::unique_ptr<keys::KeyFile>> open_keys(const Settings& settings) {
+  if (!settings.tls_key.empty()) {
+    if (absl::Status status = keys::check_secret_file(settings.tls_key); !status.ok()) return status;
+  }
+  if (settings.api_key_file.empty()) return nullptr;
+  return keys::KeyFile::open(settings.api_key_file);
+}
+
+// On SIGHUP. What cannot be read stays as it was.
+void reload(const Settings& settings, keys::KeyFile* keys, http::guard::Server& server) {
+  const auto tell = [](const std::string& what, const absl::Status& status) {
+    if (status.ok()) log_info("reloaded " + what);
+    if (!status.ok()) log_error("not reloaded, the old stay: " + std::string(status.message()));
+  };
+  if (keys != nullptr) tell("api_key_file=" + settings.api_key_file, keys->reload());
+  if (!settings.tls_certificate.empty())
+    tell("tls_certificate=" + settings.tls_certificate, server.reload_certificate());
+}
+
+// What the forwarder counts, likewise; nothing where nothing is forwarded.
+void add_counters_of(const Forwarder* forwarder, std::vector<http::ServiceCounter>& all) {
+  if (forwarder == nullptr) return;
+  const ForwardCounts counts = forwarder->counts();
+  all.push_back({"forward_sent_total", "Runs that the centre has, since the start.", counts.sent});
+  all.push_back({"forward_rejected_total", "Runs that the centre will never take.", counts.rejected});
+  all.push_back({"forward_put_off_total", "Runs that the centre could not take then, each time.", counts.put_off});
+  all.push_back({"forward_failures_total", "Pushes to the centre that failed.", counts.failures});
+  all.push_back({"forward_waiting", "Commits' runs that wait to be sent to the centre.", counts.waiting, "gauge"});
+  all.push_back({"forward_last_success_timestamp_seconds", "When the centre last took a push; 0: not since the start.",
+                 static_cast<std::uint64_t>(counts.last_success / kNanosPerSecond), "gauge"});
+}
+
+// By --forward; null where that is empty.
+absl::StatusOr<std::unique_ptr<Forwarder>> forwarder_of(Store& store, Committer& committer) {
+  const std::string url = absl::GetFlag(FLAGS_forward);
+  if (url.empty()) return nullptr;
+  return Forwarder::create(store, committer, system_clock(), url, places::environment("KLEPTO_API_KEY"));
 }
 
 absl::Status run(Settings settings) {
-  const sigset_t signals = block_signals();
+  const sigset_t signals = block_signals(!settings.api_key_file.empty() || !settings.tls_certificate.empty());
   allow_descriptors();
   prepare_heap();
   const Clock& clock = system_clock();
@@ -234,6 +313,8 @@ absl::Status run(Settings settings) {
     return status;
 
   if (!settings.backup.empty()) return backup_store(settings.store, settings.backup);
+  const auto keys = open_keys(settings);
+  if (!keys.ok()) return keys.status();
   auto store = open_store(settings.store, settings.verify_store);
   if (!store.ok()) return store.status();
   if (settings.verify_store) return verify(**store, settings.store);
@@ -244,45 +325,80 @@ absl::Status run(Settings settings) {
   if (!watch.ok()) return watch.status();
   if (!settings.spool_dir.empty()) places::make_private_dir(settings.spool_dir);  // as its first program would
   SpoolWatcher watcher(settings.spool_dir, **store, **committer, clock, *watch);
-  JobWatcher job_watcher(**store, **committer, clock,
-                         {.learn = [&query](const std::string& job) { return query.expectation(job); }});
-  if (absl::Status status = job_watcher.load(); !status.ok()) return status;
-  (*committer)->tell(job_watcher);
+  const JobWatcher::Options learning{.learn = [&query](const std::string& job) { return query.expectation(job); }};
+  JobWatcher job_watcher(**store, **committer, clock, learning);
+  std::unique_ptr<WatchDuty> duty;  // in its place, where others watch the same jobs
+  if ((*store)->shared()) {
+    duty = std::make_unique<WatchDuty>(**store, **committer, clock, watcher, holder_name(),
+                                       WatchDuty::Options{.watcher = learning});
+  } else {
+    if (absl::Status status = job_watcher.load(); !status.ok()) return status;
+    (*committer)->tell(job_watcher);
+  }
+  const auto forwarder = forwarder_of(**store, **committer);
+  if (!forwarder.ok()) return forwarder.status();
   const http::guard::Server* front = nullptr;
   const http::Api api(
-      **committer, query, **store, clock, [&front] { return counters_of(front->counts()); },
-      [&](const auto& commands, const http::Peer& peer) { watcher.heard(commands, {peer.pid, peer.open_pidfd}); });
-  auto server = http::guard::Server::create({settings.listen, settings.socket, settings.socket_mode, {}},
+      **committer, query, **store, clock,
+      [&] {
+        auto counters = counters_of(front->counts());
+        add_counters_of(forwarder->get(), counters);
+        return counters;
+      },
+      [&](const auto& commands, const http::Peer& peer) {
+        watcher.heard(commands, {peer.pid, peer.open_pidfd});
+      });
+  http::guard::Authorize authorize;
+  if (*keys != nullptr) {
+    authorize = [&](const http::Request& request, std::optional<std::string_view> authorization) {
+      return api.authorize(request, authorization, *(*keys)->ring());
+    };
+  }
+  auto server = http::guard::Server::create({.listen = settings.listen,
+                                             .authorize = authorize,
+                                             .allowed_hosts = settings.allowed_hosts,
+                                             .tls_certificate = settings.tls_certificate,
+                                             .tls_key = settings.tls_key,
+                                             .socket_path = settings.socket,
+                                             .socket_mode = settings.socket_mode},
                                             [&api](const http::Request& request) { return api.handle(request); });
   if (!server.ok()) return server.status();
   front = server->get();
 
   (*committer)->start();
   // Adopts what the spool has before anything is judged, or served.
-  watcher.start([&](std::vector<Run> runs) { job_watcher.committed(std::move(runs), clock.now().wall); });
-  job_watcher.start();
+  watcher.start([&](std::vector<Run> runs) {
+    if (!duty) job_watcher.committed(std::move(runs), clock.now().wall);
+  });
+  duty ? duty->start() : job_watcher.start();
+  if (*forwarder) (*forwarder)->start();
   (*server)->start();
   absl::Status status = write_ready_file(settings.ready_file, **server);
   if (status.ok()) {
     log_info("ready listen=" + (*server)->listen_address() + " socket=" + (*server)->socket_path() +
              " store=" + settings.store + " spool=" + settings.spool_dir);
-    status = wait_for_the_end(signals, **committer);
+    status = wait_for_the_end(signals, **committer, [&] { reload(settings, keys->get(), **server); });
   }
   timed("serving", [&] { (*server)->stop(); });
   timed("watching", [&] {
     watcher.stop();
     job_watcher.stop();
+    if (duty) duty->stop();
   });
+  if (*forwarder) timed("forwarding", [&] { (*forwarder)->stop(); });
   timed("committing", [&] { (*committer)->stop(); });
   if (!settings.ready_file.empty()) ::unlink(settings.ready_file.c_str());
   return status;
 }
 
-absl::Status wait_for_the_end(const sigset_t& signals, const Committer& committer) {
+absl::Status wait_for_the_end(const sigset_t& signals, const Committer& committer,
+                              const std::function<void()>& reload) {
   const timespec second{1, 0};
   for (;;) {
     const int signal = ::sigtimedwait(&signals, nullptr, &second);
-    if (signal > 0) {
+    if (signal == SIGHUP) {
+      reload();
+    } else if (signal > 0) {
       log_info(std::string("stopping signal=") + (signal == SIGTERM ? "SIGTERM" : "SIGINT"));
       return absl::OkStatus();
     }
@@ -337,7 +453,13 @@ int main(int argc, char** argv) {
   Settings settings{absl::GetFlag(FLAGS_listen),      absl::GetFlag(FLAGS_socket),     absl::GetFlag(FLAGS_store),
                     absl::GetFlag(FLAGS_spool_dir),   absl::GetFlag(FLAGS_ready_file), absl::GetFlag(FLAGS_backup),
                     absl::GetFlag(FLAGS_verify_store)};
-  const absl::Status status = run(std::move(settings));
+  settings.api_key_file = absl::GetFlag(FLAGS_api_key_file);
+  settings.tls_certificate = absl::GetFlag(FLAGS_tls_certificate);
+  settings.tls_key = absl::GetFlag(FLAGS_tls_key);
+  settings.allowed_hosts = absl::GetFlag(FLAGS_allowed_hosts);
+  const std::string new_key = absl::GetFlag(FLAGS_new_api_key);
+  const absl::Status status =
+      new_key.empty() ? run(std::move(settings)) : keys::print_new_key(new_key, settings.api_key_file);
   if (status.ok()) return 0;
   std::fprintf(stderr, "kleptometricsd: %s\n", std::string(status.message()).c_str());
   return 1;

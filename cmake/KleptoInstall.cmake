@@ -11,7 +11,7 @@ include(CMakePackageConfigHelpers)
 set(klepto_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/kleptometrics")
 
 if(TARGET klepto_client)
-  install(TARGETS klepto_client klepto_query klepto_base klepto_http klepto_sketch klepto_journal klepto_cells klepto_proto
+  install(TARGETS klepto_client klepto_query klepto_base klepto_http klepto_tls klepto_sketch klepto_journal klepto_cells klepto_proto
     EXPORT kleptometricsTargets
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT development)
   install(EXPORT kleptometricsTargets

@@ -2,6 +2,8 @@
 // hands handle() to the server; tests call it directly. Borrows what it is given, which outlives it.
 #pragma once
 
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "aggregator/http/exposition.h"
@@ -9,6 +11,7 @@
 #include "aggregator/http/message.h"
 #include "aggregator/http/router.h"
 #include "aggregator/ingest/committer.h"
+#include "aggregator/keys/key_ring.h"
 #include "aggregator/query/job_series.h"
 #include "aggregator/query/query.h"
 #include "aggregator/store/store.h"
@@ -28,6 +31,11 @@ class Api {
   // Any thread. Never throws: an exception is logged and answered with 500. Of an answer to HEAD the server
   // sends the head alone.
   Response handle(const Request& request) const;
+
+  // Whether a request may be answered to whoever sends that field `Authorization` (nullopt: none), by these keys. Of
+  // the request, method and path count. Any thread.
+  std::optional<Denial> authorize(const Request& request, std::optional<std::string_view> authorization,
+                                  const keys::KeyRing& keys) const;
 
   const std::vector<Route>& routes() const { return router_.routes(); }
 

@@ -14,10 +14,13 @@ namespace kleptometrics::aggregator::http {
 
 inline constexpr std::string_view kExposition = "text/plain; version=0.0.4; charset=utf-8";
 
-// A number of the service's own, of whoever counts: `name` ends in `_total` and begins behind `kleptometrics_`.
+// A number of the service's own, of whoever counts: `name` begins behind `kleptometrics_`, and that of a counter ends
+// in
+// `_total`.
 struct ServiceCounter {
   std::string_view name, help;
   std::uint64_t value = 0;
+  std::string_view type = "counter";  // or gauge
 };
 using ServiceCounters = std::function<std::vector<ServiceCounter>()>;
 

@@ -40,6 +40,13 @@ struct Problem {
   std::string field;  // at fault; may be empty
 };
 
+// Why a request is turned away unread: it shows no key that opens what it asks for.
+struct Denial {
+  int status = 401;       // or 403
+  std::string detail;     // one sentence
+  std::string challenge;  // of the field WWW-Authenticate
+};
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";

@@ -47,8 +47,16 @@ void allow(std::string& methods, const std::string& method) {
 
 }  // namespace
 
-void Router::add(std::string method, std::string pattern, Handler handler) {
-  routes_.push_back({std::move(method), std::move(pattern), std::move(handler)});
+void Router::add(std::string method, std::string pattern, Handler handler, std::optional<keys::Scope> scope) {
+  const keys::Scope needed = scope.value_or(method == "GET" ? keys::Scope::kRead : keys::Scope::kAdmin);
+  routes_.push_back({std::move(method), std::move(pattern), std::move(handler), needed});
+}
+
+keys::Scope Router::scope_of(const Request& request) const {
+  for (const Route& candidate : routes_) {
+    if (answers(candidate, request.method) && match(candidate.pattern, request.path)) return candidate.scope;
+  }
+  return keys::Scope::kRead;
 }
 
 Response Router::route(Request request) const {

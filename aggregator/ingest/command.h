@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "aggregator/model/job.h"
 #include "aggregator/model/run.h"
@@ -60,9 +62,11 @@ struct PauseJob {
   std::optional<Nanos> until;  // kNanosEnd: until it is resumed; absent: it is resumed
 };
 
-// What the rules have found, to be kept. Its outcome has no more than a kind.
+// What the rules have found, to be kept. Its outcome has no more than a kind: rejected from `until` on (steady clock),
+// as another process may have the duty of watching by then.
 struct RecordFindings {
   Findings findings;
+  Nanos until = std::numeric_limits<Nanos>::max();
 };
 
 // Somebody has seen the alert. Once is enough: a second one changes nothing.
@@ -70,7 +74,15 @@ struct AcknowledgeAlert {
   Uuid id;
 };
 
-using Command = std::variant<ApplySnapshot, ReportRun, PatchRun, PutJob, PauseJob, RecordFindings, AcknowledgeAlert>;
+// What was passed on of the list of changes goes (Store::drop_changes); `again`, of it, is to be passed on once more
+// (ChangeList::put_off). Its outcome has no more than a kind.
+struct DropChanges {
+  std::string upto;
+  std::vector<Run> again{};
+};
+
+using Command =
+    std::variant<ApplySnapshot, ReportRun, PatchRun, PutJob, PauseJob, RecordFindings, AcknowledgeAlert, DropChanges>;
 
 // What became of one command. Exactly one of the four.
 struct Outcome {

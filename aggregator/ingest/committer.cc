@@ -10,6 +10,7 @@
 #include "aggregator/base/log.h"
 #include "aggregator/ingest/resolve.h"
 #include "aggregator/store/apply.h"
+#include "aggregator/store/change_list.h"
 #include "aggregator/store/rules.h"
 
 namespace kleptometrics::aggregator {
@@ -71,6 +72,8 @@ class Committer::Group {
   absl::Status add_report(const ReportRun& report, Nanos wall, Outcome& outcome);
   absl::Status add_patch(const PatchRun& patch, Nanos wall, Outcome& outcome);
   absl::Status put_job(const PutJob& put, Outcome& outcome);
+  absl::Status drop_changes(const DropChanges& drop);
+  absl::Status record(const RecordFindings& found, Outcome& outcome);
   absl::Status acknowledge(const Uuid& id, Nanos wall, Outcome& outcome);
   absl::Status pause_job(const PauseJob& pause, Outcome& outcome);
   absl::StatusOr<std::optional<JobSpec>> spec_of(const std::string& job);
@@ -85,6 +88,7 @@ class Committer::Group {
   Witnessed to_be_witnessed() const;
   void tell(Witnessed witnessed, const std::vector<Applied>& applied);
   bool may_appear(const std::string& job, Outcome& outcome);
+  bool appeared_elsewhere(const std::string& job);
   void take(Run&& run, Outcome& outcome);
   void settle(Applied applied, Outcome& outcome);
   void appeared(const std::string& job);
@@ -116,9 +120,11 @@ absl::Status Committer::Group::add(Waiting& waiting) {
     } else if (const auto* put = std::get_if<PutJob>(&waiting.work[i])) {
       status = put_job(*put, outcome);
     } else if (const auto* found = std::get_if<RecordFindings>(&waiting.work[i])) {
-      status = owner_.store_.record(found->findings);  // at once, as put_job()
+      status = record(*found, outcome);
     } else if (const auto* seen = std::get_if<AcknowledgeAlert>(&waiting.work[i])) {
       status = acknowledge(seen->id, wall, outcome);
+    } else if (const auto* drop = std::get_if<DropChanges>(&waiting.work[i])) {
+      status = drop_changes(*drop);
     } else if (const auto* pause = std::get_if<PauseJob>(&waiting.work[i])) {
       status = pause_job(*pause, outcome);
     } else {
@@ -190,13 +196,20 @@ absl::Status Committer::Group::pause_job(const PauseJob& pause, Outcome& outcome
   return absl::OkStatus();
 }
 
-// nullopt where the job is unknown.
+// nullopt where the job is unknown: to all who share the store.
 absl::StatusOr<std::optional<JobSpec>> Committer::Group::spec_of(const std::string& job) {
-  if (!owner_.known_jobs_.contains(job)) return std::nullopt;
+  if (!owner_.known_jobs_.contains(job) && !owner_.store_.shared()) return std::nullopt;
   auto heads = owner_.store_.jobs(job);
   if (!heads.ok()) return heads.status();
   if (heads->empty()) return std::nullopt;
   return std::move(heads->front().spec);
+}
+
+// At once, as put_job().
+absl::Status Committer::Group::record(const RecordFindings& found, Outcome& outcome) {
+  if (owner_.clock_.steady() < found.until) return owner_.store_.record(found.findings);
+  outcome = reject(Outcome::Why::kConflict, "", "somebody else may watch by now");
+  return absl::OkStatus();
 }
 
 // Of two people the first has acknowledged it. At once, as put_job().
@@ -218,6 +231,13 @@ absl::Status Committer::Group::acknowledge(const Uuid& id, Nanos wall, Outcome& 
   }
   outcome.alert->acknowledged_at = wall;
   return owner_.store_.record({.alerts = {*outcome.alert}});
+}
+
+// At once, too.
+absl::Status Committer::Group::drop_changes(const DropChanges& drop) {
+  if (drop.again.empty()) return owner_.store_.drop_changes(drop.upto);
+  ChangeList* const list = change_list_of(owner_.store_);
+  return list == nullptr ? absl::InternalError("this store puts no changes off") : list->put_off(drop.upto, drop.again);
 }
 
 // One run that is damaged is no reason to stop.
@@ -247,7 +267,7 @@ absl::Status Committer::Group::remember(const Run& incoming) {
 
 // False, and the outcome says so, where the job would be one too many.
 bool Committer::Group::may_appear(const std::string& job, Outcome& outcome) {
-  if (owner_.known_jobs_.contains(job) || new_jobs_.contains(job)) return true;
+  if (owner_.known_jobs_.contains(job) || new_jobs_.contains(job) || appeared_elsewhere(job)) return true;
   const Options& options = owner_.options_;
   std::string why;
   if (owner_.known_jobs_.size() + new_jobs_.size() >= options.jobs_max) {
@@ -264,6 +284,15 @@ bool Committer::Group::may_appear(const std::string& job, Outcome& outcome) {
   outcome.field = "job";
   outcome.detail = "the job `" + job + "` is new, and " + why + "; keep the run and send it again later";
   return false;
+}
+
+// By another aggregator of the same store. What cannot be asked for is taken for new.
+bool Committer::Group::appeared_elsewhere(const std::string& job) {
+  if (!owner_.store_.shared()) return false;
+  const auto heads = owner_.store_.jobs(job);
+  if (!heads.ok() || heads->empty()) return false;
+  owner_.known_jobs_.insert(job);
+  return true;
 }
 
 void Committer::Group::take(Run&& run, Outcome& outcome) {
@@ -393,6 +422,7 @@ bool Committer::run_once() {
   const absl::Status status = commit_group(group);
   note(status);
   release(group, status);
+  if (after_commits_ && status.ok()) after_commits_();
   return true;
 }
 

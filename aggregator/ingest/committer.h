@@ -11,9 +11,11 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
@@ -45,6 +47,10 @@ class Committer {
 
   // From now on the witness, which is borrowed, is told of what is committed. Before start().
   void tell(Witness& witness) { witness_ = &witness; }
+
+  // From now on `done` is called behind every group that was committed, on the committing thread: it is to note that
+  // and to return. Before start().
+  void after_commits(std::function<void()> done) { after_commits_ = std::move(done); }
 
   // start(), stop() and run_once() are for the thread that owns the committer.
   // Starts the thread. Tests turn run_once() by hand instead. Once.
@@ -106,6 +112,7 @@ class Committer {
   Nanos maintained_at_ = 0;          // steady
   bool more_to_maintain_ = false;
   Witness* witness_ = nullptr;
+  std::function<void()> after_commits_;
 
   std::thread thread_;
 };

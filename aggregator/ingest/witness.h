@@ -1,5 +1,5 @@
-// Who is told of what was committed: the watch over jobs, which must know of each run at once and is not to ask the store
-// for it. Called on the committing thread: an implementation notes what it needs and returns.
+// Who is told of what was committed: the watch over jobs, which must know of each run at once and is not to ask the
+// store for it. Called on the committing thread: an implementation notes what it needs and returns.
 #pragma once
 
 #include <cstddef>

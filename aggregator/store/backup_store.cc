@@ -11,6 +11,9 @@ absl::Status backup_store(std::string_view url, const std::string& path) {
   if (url.starts_with(kSqlite)) return backup_sqlite(url.substr(kSqlite.size()), path);
   if (url.starts_with("postgresql://") || url.starts_with("postgres://"))
     return absl::InvalidArgumentError("a store in PostgreSQL is copied by pg_dump, or by what backs up the server");
+  if (url.starts_with("redis"))
+    return absl::InvalidArgumentError(
+        "a store in Redis is copied by Redis: `redis-cli BGSAVE` writes its file dump.rdb");
   return absl::InvalidArgumentError(
       absl::StrCat("there is nothing to copy of the store ", quoted(url), ": it keeps no file"));
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "aggregator/store/apply.h"
 #include "aggregator/store/rules.h"
 
@@ -30,13 +32,28 @@ absl::StatusOr<std::vector<Applied>> MemoryStore::commit(std::vector<Run> runs, 
   std::vector<Applied> applied;
   applied.reserve(runs.size());
   const Lock lock(mutex_);
-  for (Run& run : runs) applied.push_back(apply(std::move(run), now));
+  std::vector<Uuid> changed;
+  for (Run& run : runs) {
+    const Uuid id = run.id;
+    applied.push_back(apply(std::move(run), now));
+    if (applied.back() == Applied::kAccepted) changed.push_back(id);
+  }
+  if (!keeps_changes_) return applied;
+  std::ranges::sort(changed);
+  changed.erase(std::ranges::unique(changed).begin(), changed.end());
+  std::vector<Change> changes;
+  for (const Uuid& id : changed) {
+    const Run& run = by_id_.at(id)->run;
+    changes.push_back({.job = run.job, .run = run});
+  }
+  enter(std::move(changes));
   return applied;
 }
 
 absl::Status MemoryStore::put_job(const std::string& name, const JobSpec& spec) {
   const Lock lock(mutex_);
   jobs_[name].spec = spec;
+  if (keeps_changes_) enter({{.job = name, .spec = spec}});
   return absl::OkStatus();
 }
 
@@ -220,6 +237,48 @@ absl::StatusOr<std::vector<std::pair<std::string, std::string>>> MemoryStore::wa
     if (!job.watch_state.empty()) states.emplace_back(name, job.watch_state);
   }
   return states;
+}
+
+// --- the list of changes -----------------------------------------------------------------------------------------
+
+void MemoryStore::enter(std::vector<Change> changes) {
+  if (!changes.empty()) changed_.emplace_back(++last_change_, std::move(changes));
+}
+
+absl::Status MemoryStore::keep_changes() {
+  const Lock lock(mutex_);
+  keeps_changes_ = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Changes> MemoryStore::changes(std::size_t limit) {
+  Changes changes;
+  const Lock lock(mutex_);
+  for (const auto& [number, its] : changed_) {
+    changes.more = !changes.items.empty() && changes.items.size() >= limit;
+    if (changes.more) break;
+    changes.items.insert(changes.items.end(), its.begin(), its.end());
+    changes.upto = std::to_string(number);
+  }
+  return changes;
+}
+
+std::uint64_t MemoryStore::waiting() const {
+  std::uint64_t waiting = 0;
+  const Lock lock(mutex_);
+  for (const auto& [number, its] : changed_) waiting += its.size();
+  return waiting;
+}
+
+absl::Status MemoryStore::put_off(const std::string& upto, const std::vector<Run>& again) {
+  std::uint64_t number = 0;
+  if (!absl::SimpleAtoi(upto, &number)) return absl::InvalidArgumentError(absl::StrCat("no position: ", upto));
+  std::vector<Change> changes;
+  for (const Run& run : again) changes.push_back({.job = run.job, .run = run});
+  const Lock lock(mutex_);
+  while (!changed_.empty() && changed_.front().first <= number) changed_.pop_front();
+  enter(std::move(changes));
+  return absl::OkStatus();
 }
 
 }  // namespace kleptometrics::aggregator

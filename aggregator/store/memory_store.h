@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "aggregator/store/change_list.h"
 #include "aggregator/store/memory_findings.h"
 #include "aggregator/store/store.h"
 #include "lib/base/mutex.h"
@@ -18,7 +20,7 @@
 namespace kleptometrics::aggregator {
 
 // Any thread may call anything at any time. Nothing fails but a limit of 0.
-class MemoryStore final : public Store {
+class MemoryStore final : public Store, public ChangeList {
  public:
   absl::StatusOr<std::vector<Applied>> commit(std::vector<Run> runs, Nanos now,
                                               const std::vector<Basis>& bases = {}) override;
@@ -42,6 +44,11 @@ class MemoryStore final : public Store {
   absl::StatusOr<std::vector<std::pair<std::string, std::string>>> watch_states() override;
   absl::Status ready() override { return absl::OkStatus(); }
   absl::StatusOr<std::vector<std::string>> verify(std::size_t) override { return std::vector<std::string>(); }
+  absl::Status keep_changes() override;
+  absl::StatusOr<Changes> changes(std::size_t limit) override;
+  absl::Status drop_changes(const std::string& upto) override { return put_off(upto, {}); }
+  std::uint64_t waiting() const override;
+  absl::Status put_off(const std::string& upto, const std::vector<Run>& again) override;
 
  private:
   struct Kept {
@@ -63,19 +70,26 @@ class MemoryStore final : public Store {
     Nanos complete_since = std::numeric_limits<Nanos>::min();
   };
 
+  // What one commit changed, by the number of that commit.
+  using Changed = std::deque<std::pair<std::uint64_t, std::vector<Change>>>;
+
   Applied apply(Run run, Nanos now) KLEPTO_REQUIRES(mutex_);
+  void enter(std::vector<Change> changes) KLEPTO_REQUIRES(mutex_);
   const Ordered& ordered(const std::string& job) const KLEPTO_REQUIRES(mutex_);
   void expire(const Kept& kept, Job& job) KLEPTO_REQUIRES(mutex_);
   static void add_up(const Stretch& stretch, const SummaryRequest& request, const std::string& name, const Job& job,
                      Pieces& pieces);
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<Uuid, Entry> by_id_ KLEPTO_GUARDED_BY(mutex_);
   std::map<Uuid, Nanos> gone_ KLEPTO_GUARDED_BY(mutex_);  // expired, and until when that is remembered
   Ordered all_ KLEPTO_GUARDED_BY(mutex_);
   std::map<std::string, Job> jobs_ KLEPTO_GUARDED_BY(mutex_);
   MemoryFindings<Delay, DelayKind> delays_ KLEPTO_GUARDED_BY(mutex_);
   MemoryFindings<Alert, AlertKind> alerts_ KLEPTO_GUARDED_BY(mutex_);
+  bool keeps_changes_ KLEPTO_GUARDED_BY(mutex_) = false;
+  Changed changed_ KLEPTO_GUARDED_BY(mutex_);
+  std::uint64_t last_change_ KLEPTO_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace kleptometrics::aggregator

@@ -6,6 +6,7 @@
 #include "aggregator/model/utf8.h"
 #include "aggregator/store/memory_store.h"
 #include "aggregator/store/postgres/postgres_store.h"
+#include "aggregator/store/redis/redis_store.h"
 #include "aggregator/store/sqlite/sqlite_store.h"
 #include "aggregator/store/store.h"
 
@@ -33,6 +34,8 @@ struct Scheme {
 constexpr std::array kSchemes = {
     Scheme{"sqlite:", "`sqlite:PATH`",
            [](std::string_view path, bool must_exist) { return open_sqlite(path, {.must_exist = must_exist}); }},
+    Scheme{"redis", "`redis://HOST:PORT/DB`",
+           [](std::string_view rest, bool must_exist) { return open_redis(rest, must_exist); }},
     Scheme{"memory:", "`memory:`", open_memory},
     Scheme{"postgresql://", "`postgresql://HOST/DATABASE`", open_postgres_url, true},
     Scheme{"postgres://", "", open_postgres_url, true},

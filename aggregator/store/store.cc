@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "aggregator/store/change_list.h"
+
 namespace kleptometrics::aggregator {
 namespace {
 
@@ -35,5 +37,7 @@ absl::Status Store::keep_changes() { return absl::UnimplementedError("this store
 absl::StatusOr<Changes> Store::changes(std::size_t) { return Changes(); }
 
 absl::Status Store::drop_changes(const std::string&) { return absl::OkStatus(); }
+
+ChangeList* change_list_of(Store& store) { return dynamic_cast<ChangeList*>(&store); }
 
 }  // namespace kleptometrics::aggregator

@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "aggregator/model/forwarded.h"
 #include "aggregator/watch/pidfd.h"
 
 namespace kleptometrics::aggregator {
@@ -48,14 +49,53 @@ void Contacts::heard(const std::vector<Command>& commands, const Caller& caller)
   }
 }
 
+void Contacts::expect(const Run& run) {
+  const Lock lock(mutex_);
+  lease(run.id, length_for(run), false);
+}
+
 void Contacts::expect(const Uuid& run) {
   const Lock lock(mutex_);
-  lease(run, false);
+  lease(run, options_.lease, false);
 }
+
+void Contacts::keep(const Silent& silent) {
+  const Lock lock(mutex_);
+  lease(silent.run, silent.length, false);
+}
+
+void Contacts::on_duty(Nanos as_of, Nanos until) {
+  const Lock lock(mutex_);
+  on_duty_ = true;
+  as_of_ = as_of;
+  until_ = until;
+}
+
+void Contacts::off_duty() {
+  const Lock lock(mutex_);
+  on_duty_ = false;
+  leases_.clear();
+}
+
+void Contacts::renew(const Run& run) {
+  if (run.reporter != Reporter::kLibrary) return;
+  const Lock lock(mutex_);
+  if (!on_duty_) return;
+  if (terminal(run.state)) {
+    leases_.erase(run.id);
+  } else {
+    lease(run.id, length_for(run), true);
+  }
+}
+
+Nanos Contacts::length_for(const Run& run) const { return forwarded(run) ? options_.forwarded_lease : options_.lease; }
 
 void Contacts::hear_running(const Run& run, Process* process) {
   // Whoever passes on the runs of others does not speak for them with its life.
-  if (process == nullptr || (process->own_pid != 0 && process->own_pid != run.pid)) return lease(run.id, true);
+  if (process == nullptr || (process->own_pid != 0 && process->own_pid != run.pid)) {
+    if (!options_.by_duty) lease(run.id, length_for(run), true);
+    return;
+  }
   if (owners_.contains(run.id)) return;
   if (owners_.size() >= options_.runs_max) {
     ++not_kept_;
@@ -74,13 +114,14 @@ void Contacts::hear_ended(const Uuid& run) {
   owners_.erase(owner);
 }
 
-void Contacts::lease(const Uuid& run, bool heard) {
+void Contacts::lease(const Uuid& run, Nanos length, bool heard) {
+  if (options_.by_duty && !on_duty_) return;
   if (owners_.contains(run)) return;  // it hangs on a process, whoever passed this on
   if (leases_.size() >= options_.runs_max && !leases_.contains(run)) {
     ++not_kept_;
     return;
   }
-  leases_.insert_or_assign(run, Lease{clock_.steady(), heard});
+  leases_.insert_or_assign(run, Lease{clock_.steady(), length, heard});
 }
 
 // The process that pushes, if it can be watched. Null also where it has just ended, and is about to be taken.
@@ -156,15 +197,17 @@ bool Contacts::vouched(const Uuid& run) const {
 }
 
 std::vector<Contacts::Silent> Contacts::take_silent() {
-  const Nanos now = clock_.steady();
+  const Nanos steady = clock_.steady();
   std::vector<Silent> silent;
   const Lock lock(mutex_);
+  if (options_.by_duty && (!on_duty_ || steady >= until_)) return silent;
+  const Nanos now = options_.by_duty ? as_of_ : steady;
   for (auto lease = leases_.begin(); lease != leases_.end();) {
-    if (now - lease->second.since < options_.lease) {
+    if (now - lease->second.since < lease->second.length) {
       ++lease;
       continue;
     }
-    silent.push_back({lease->first, now - lease->second.since, lease->second.heard});
+    silent.push_back({lease->first, now - lease->second.since, lease->second.heard, lease->second.length});
     lease = leases_.erase(lease);
   }
   return silent;

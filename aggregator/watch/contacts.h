@@ -1,7 +1,12 @@
 // What was heard of running runs over the network, and of whom: the third and fourth way to learn of a death, beside
 // the journals. A run that was pushed over the Unix socket hangs on the process at the other end (SO_PEERPIDFD, kernel
 // 6.5, which knows it in whatever pid namespace it lives); every other run on a lease, which each of its snapshots
-// renews: the client library sends one at least every 30 s.
+// renews: the client library sends one at least every 30 s. A run that another aggregator passed on (model/forwarded.h)
+// has a long lease: that one watches over it, and what falls silent first is the way between the two.
+//
+// Where several aggregators share a store, a program that pushes now to the one, now to another renews with each of
+// them a part of its lease only. There leases are kept by the one alone that has the duty of watching (watch_duty.h),
+// and renewed by what all have committed.
 //
 // Filled in by the handlers of pushes, asked by the spool watcher. Any thread.
 #pragma once
@@ -35,8 +40,10 @@ class Contacts {
   struct Options {
     bool peers = true;                   // false: everything hangs on leases
     Nanos lease = 90 * kNanosPerSecond;  // three missed
-    std::size_t runs_max = 100'000;      // on leases, and hanging on processes; beyond: counted, not judged
-    std::size_t peers_max = 10'000;      // beyond: leases
+    Nanos forwarded_lease = 3600 * kNanosPerSecond;
+    bool by_duty = false;            // leases are kept only between on_duty() and off_duty()
+    std::size_t runs_max = 100'000;  // on leases, and hanging on processes; beyond: counted, not judged
+    std::size_t peers_max = 10'000;  // beyond: leases
   };
 
   static constexpr std::uint64_t kPeerTag = std::uint64_t{1} << 63U;
@@ -47,7 +54,16 @@ class Contacts {
   // Snapshots of the client library among the commands, before they are committed.
   void heard(const std::vector<Command>& commands, const Caller& caller);
   // A run that is known to be open, of which nothing was heard yet.
-  void expect(const Uuid& run);
+  void expect(const Run& run);
+  void expect(const Uuid& run);  // by an aggregator's own programs
+
+  // The duty is ours: leases are kept, and those that ran out by `as_of`, up to which everything was heard, may be
+  // taken until `until`. Both by the steady clock; none: not yet.
+  void on_duty(Nanos as_of, Nanos until);
+  // It is another's, or nobody's: what was kept by it is forgotten.
+  void off_duty();
+  // What was committed of a run, by whomever. While the duty is ours.
+  void renew(const Run& run);
 
   // The process has a journal that is watched by `pidfd`, which is open until let_go(): what it pushes hangs on that.
   // `own_pid`: in its own namespace.
@@ -70,7 +86,10 @@ class Contacts {
     Uuid run;
     Nanos silence = 0;   // how long nothing was heard
     bool heard = false;  // false: nothing ever was, since it is expected
+    Nanos length = 0;    // of the lease
   };
+  // It could not be judged: it has the lease anew.
+  void keep(const Silent& silent);
   // Leases that have run out. They are gone from here.
   std::vector<Silent> take_silent();
   std::uint64_t not_kept() const;  // runs beyond the limits
@@ -88,7 +107,8 @@ class Contacts {
 
   void hear_running(const Run& run, Process* process) KLEPTO_REQUIRES(mutex_);
   void hear_ended(const Uuid& run) KLEPTO_REQUIRES(mutex_);
-  void lease(const Uuid& run, bool heard) KLEPTO_REQUIRES(mutex_);
+  Nanos length_for(const Run& run) const;
+  void lease(const Uuid& run, Nanos length, bool heard) KLEPTO_REQUIRES(mutex_);
   Process* process_of(const Caller& caller) KLEPTO_REQUIRES(mutex_);
   std::vector<Uuid> release(Processes::iterator process) KLEPTO_REQUIRES(mutex_);
   Process* introduce(std::uint64_t key, std::uint32_t pid, UniqueFd fd) KLEPTO_REQUIRES(mutex_);
@@ -101,12 +121,15 @@ class Contacts {
   mutable Mutex mutex_;
   struct Lease {
     Nanos since = 0;  // steady
+    Nanos length = 0;
     bool heard = false;
   };
   std::map<Uuid, Lease> leases_ KLEPTO_GUARDED_BY(mutex_);
   std::map<Uuid, std::uint64_t> owners_ KLEPTO_GUARDED_BY(mutex_);  // of the runs that hang on a process
   Processes processes_ KLEPTO_GUARDED_BY(mutex_);
   std::uint64_t not_kept_ KLEPTO_GUARDED_BY(mutex_) = 0;
+  bool on_duty_ KLEPTO_GUARDED_BY(mutex_) = false;
+  Nanos as_of_ KLEPTO_GUARDED_BY(mutex_) = 0, until_ KLEPTO_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace kleptometrics::aggregator

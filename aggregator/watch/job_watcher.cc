@@ -171,6 +171,7 @@ absl::Status JobWatcher::take_settled(Nanos since) {
 absl::StatusOr<Nanos> JobWatcher::turn_once() {
   const TimePoint now = clock_.now();
   bool missed = false;
+  up_to_date_ = false;
   for (Event& event : take_queue(missed)) take(std::move(event));
   behind_ = behind_ || missed;
   if (behind_ && now.steady >= catch_up_from_) {
@@ -182,6 +183,7 @@ absl::StatusOr<Nanos> JobWatcher::turn_once() {
   if (now.steady < judge_from_) return now.wall + (judge_from_ - now.steady);
   judge(now.wall);
   if (absl::Status status = record(now.wall); !status.ok()) return status;
+  up_to_date_ = !behind_;
   if (!behind_) seen_ = now.wall;
   const Nanos latest = now.wall + (behind_ ? kRetry : kSleepMax);
   return deadlines_.empty() ? latest : std::min(latest, deadlines_.top().first);
@@ -227,9 +229,10 @@ absl::Status JobWatcher::record(Nanos now) {
   for (const std::string& job : unsaved_)
     findings.watch_states.emplace_back(job, wire::encode_watch({jobs_.at(job).watch.state(), now}));
   std::vector<Command> commands;
-  commands.emplace_back(RecordFindings{std::move(findings)});
+  commands.emplace_back(RecordFindings{std::move(findings), may_record_until_});
   const auto outcomes = committer_.submit(std::move(commands));
   if (!outcomes.ok()) return outcomes.status();
+  if (outcomes->front().kind == Outcome::Kind::kRejected) return absl::UnavailableError(outcomes->front().detail);
   found_ = {};
   unsaved_.clear();
   return absl::OkStatus();

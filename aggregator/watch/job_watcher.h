@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <queue>
@@ -56,6 +57,10 @@ class JobWatcher final : public Witness {
   // Takes what has been committed, judges, and records. When the next deadline is, at the latest; an error is the
   // store's, and then what was found is recorded by a later turn.
   absl::StatusOr<Nanos> turn_once();
+  // True if everything that it was told has been recorded, with what followed.
+  bool up_to_date() const { return up_to_date_; }
+  // From then on (steady clock) nothing is recorded any more, unless this is called again.
+  void may_record_until(Nanos until) { may_record_until_ = until; }
 
   std::vector<std::size_t> choose(const std::vector<Run>& runs, Nanos now) override;
   void committed(std::vector<Run> runs, Nanos now) override;
@@ -108,6 +113,8 @@ class JobWatcher final : public Witness {
   bool behind_ = false;        // the queue was full, and what it lost has not been read from the store yet
   Nanos catch_up_from_ = 0;    // steady clock
   std::size_t may_learn_ = 0;  // of so many jobs, in this turn
+  bool up_to_date_ = false;
+  Nanos may_record_until_ = std::numeric_limits<Nanos>::max();
 
   Mutex mutex_;
   Condition changed_;

@@ -66,7 +66,11 @@ SpoolWatcher::SpoolWatcher(std::string spool_dir, Store& store, Committer& commi
       judge_(store, committer, clock),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      contacts_({options.peers, options.lease}, self_.boot_id, epoll_.get(), clock) {
+      contacts_({.peers = options.peers,
+                 .lease = options.lease,
+                 .forwarded_lease = options.forwarded_lease,
+                 .by_duty = store.shared()},
+                self_.boot_id, epoll_.get(), clock) {
   watch_events(epoll_.get(), wake_.get(), EPOLLIN, kWake);
   if (events_.fd().valid()) watch_events(epoll_.get(), events_.fd().get(), EPOLLIN, kFiles);
 }
@@ -79,7 +83,10 @@ void SpoolWatcher::start(absl::FunctionRef<void(std::vector<Run>)> living) {
     journal::Contents contents;
     if (journal::look_into(path, known.owner, &contents) == journal::ReadError::kNone) living(snapshots_in(contents));
   }
-  expect_open_runs();
+  if (!store_.shared()) {
+    if (const absl::Status status = expect_open_runs(); !status.ok())
+      log_error(absl::StrCat("runs that are open cannot be listed: ", status.message()));
+  }
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -372,7 +379,7 @@ void SpoolWatcher::forget(Journals::iterator journal) {
 void SpoolWatcher::look_at_leases() {
   for (const Contacts::Silent& silent : contacts_.take_silent()) {
     const auto run = store_.run(silent.run);
-    if (!run.ok()) contacts_.expect(silent.run);
+    if (!run.ok()) contacts_.keep(silent);
     if (!run.ok() || !*run || terminal((*run)->state) || has_living_journal(**run)) continue;
     End end{End::How::kSilent};
     if (silent.heard) end.at = clock_.now().wall - silent.silence;
@@ -394,16 +401,22 @@ bool SpoolWatcher::has_living_journal(const Run& run) const {
   });
 }
 
-void SpoolWatcher::expect_open_runs() {
+absl::Status SpoolWatcher::begin_duty() {
+  contacts_.on_duty(0, 0);  // they are kept, and not taken yet
+  return expect_open_runs();
+}
+
+absl::Status SpoolWatcher::expect_open_runs() {
   constexpr std::size_t kPage = 1000;
   std::optional<RunCursor> after;
   do {
     const auto page = store_.runs({.states = {State::kRunning}}, after, kPage);
-    if (!page.ok()) return log_error(absl::StrCat("runs that are open cannot be listed: ", page.status().message()));
+    if (!page.ok()) return page.status();
     for (const Run& run : page->runs)
-      if (run.reporter == Reporter::kLibrary) contacts_.expect(run.id);
+      if (run.reporter == Reporter::kLibrary) contacts_.expect(run);
     after = page->next;
   } while (after);
+  return absl::OkStatus();
 }
 
 }  // namespace kleptometrics::aggregator

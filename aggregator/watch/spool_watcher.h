@@ -10,7 +10,8 @@
 //   peer    a program that pushes over the Unix socket, wherever it lives and whether it has a journal or not: by a
 //           descriptor of the process at the other end (contacts.h).
 //   lease   everything else: programs on other machines. Each snapshot renews it; when none comes for that long, the
-//           verdict says that contact was lost, not that the program was killed.
+//           verdict says that contact was lost, not that the program was killed. Of a store that is shared only the
+//           aggregator that has the duty judges so (watch_duty.h); the other ways are each aggregator's own.
 //
 // The spool directories are watched by inotify, everything in one epoll loop: no CPU is used while nothing happens, but
 // for a look at everything once in half a minute, which finds what an event may have missed, and leases that ran out.
@@ -27,6 +28,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "aggregator/base/unique_fd.h"
 #include "aggregator/ingest/committer.h"
 #include "aggregator/store/store.h"
@@ -43,6 +45,7 @@ struct WatchOptions {
   // Ways that may be taken; a test forces one by closing the others. Leases are always there.
   bool pidfds = true, files = true, peers = true;
   Nanos lease = 90 * kNanosPerSecond;
+  Nanos forwarded_lease = 3600 * kNanosPerSecond;  // of runs that another aggregator passed on
   Nanos look_every = 30 * kNanosPerSecond;
   std::size_t pidfds_max = 10'000;  // programs beyond it are counted, and seen by the other ways
 };
@@ -63,6 +66,13 @@ class SpoolWatcher {
 
   // What the handler of a push tells: snapshots about to be committed, and of whom. Any thread.
   void heard(const std::vector<Command>& commands, const Caller& caller) { contacts_.heard(commands, caller); }
+
+  // Of a shared store, by the duty's thread: the leases are ours from now on, beginning with the runs that the store
+  // has open; what was committed since, and up to when that was all (Contacts::on_duty); and they are not any more.
+  absl::Status begin_duty();
+  void committed(const Run& run) { contacts_.renew(run); }
+  void on_duty(Nanos as_of, Nanos until) { contacts_.on_duty(as_of, until); }
+  void end_duty() { contacts_.off_duty(); }
 
   // By hand, instead of start(). One look at every journal, and at what is due; how many journals were adopted.
   int scan_once();
@@ -106,7 +116,7 @@ class SpoolWatcher {
   void forget(Journals::iterator known);
 
   bool has_living_journal(const Run& run) const;
-  void expect_open_runs();
+  absl::Status expect_open_runs();
 
   const std::string spool_dir_;
   Store& store_;

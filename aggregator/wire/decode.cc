@@ -265,6 +265,8 @@ struct Quiet {
 #endif
 };
 
+constexpr std::size_t kResultBytesMax = 64U << 20U;
+
 absl::Status parse(std::string_view bytes, v1::PushRequest& request) {
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
     return absl::InvalidArgumentError(absl::StrCat("the push has ", bytes.size(), " bytes"));
@@ -348,6 +350,18 @@ absl::StatusOr<std::vector<Decoded>> decode_push(std::string_view bytes) {
     }
   }
   return runs;
+}
+
+absl::StatusOr<PushResult> decode_result(std::string_view bytes) {
+  const Quiet quiet;
+  v1::PushResponse response;
+  if (bytes.size() > kResultBytesMax || !response.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return absl::DataLossError("the bytes are no PushResponse message");
+  PushResult result{response.accepted(), response.duplicates(), {}};
+  for (v1::Rejection& in : *response.mutable_rejected())
+    result.rejected.push_back(
+        {in.index(), std::move(*in.mutable_field()), std::move(*in.mutable_detail()), in.retryable()});
+  return result;
 }
 
 }  // namespace kleptometrics::aggregator::wire

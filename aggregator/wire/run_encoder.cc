@@ -8,6 +8,7 @@ std::uint32_t Interner::index(std::string_view text) {
   const auto index = static_cast<std::uint32_t>(strings_.size());
   std::string& kept = *strings_.Add();
   kept.assign(text);
+  bytes_ += text.size() + kFramingMax;
   indices_.emplace(kept, index);
   return index;
 }

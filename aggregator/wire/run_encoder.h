@@ -16,11 +16,15 @@ namespace kleptometrics::aggregator::wire {
 class Interner {
  public:
   using Strings = google::protobuf::RepeatedPtrField<std::string>;
-  explicit Interner(Strings& strings) : strings_(strings) { strings_.Add(); }
+  explicit Interner(Strings& strings) : strings_(strings), bytes_(kFramingMax) { strings_.Add(); }
   std::uint32_t index(std::string_view text);
+  std::size_t bytes() const { return bytes_; }  // what they take in their message, at most
 
  private:
+  static constexpr std::size_t kFramingMax = 6;  // tag and length
+
   Strings& strings_;
+  std::size_t bytes_;
   std::unordered_map<std::string_view, std::uint32_t> indices_;  // keys point into strings_, whose elements stay put
 };
 

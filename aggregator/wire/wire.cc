@@ -3,12 +3,15 @@
 
 #include <google/protobuf/arena.h>
 
+#include <cstdint>
+
 #include "aggregator/wire/run_encoder.h"
 #include "kleptometrics/v1/run.pb.h"
 
 namespace kleptometrics::aggregator::wire {
 namespace {
 
+constexpr std::size_t kFramingMax = 6;          // of a field: tag and length
 constexpr std::size_t kArenaStartBytes = 4096;  // on the stack; holds a plain run whole
 
 // A request of one run, which `write` fills.
@@ -50,6 +53,24 @@ std::string encode_result(const PushResult& result) {
     out.set_retryable(rejection.retryable);
   }
   return response.SerializeAsString();
+}
+
+Push encode_push(const Run* first, std::size_t runs, std::size_t bytes_max) {
+  google::protobuf::Arena arena;
+  auto* request = google::protobuf::Arena::CreateMessage<v1::PushRequest>(&arena);
+  Interner strings(*request->mutable_strings());
+  Push push;
+  std::size_t bytes = 0;
+  for (; push.runs < runs; ++push.runs) {
+    const Run& run = first[push.runs];
+    v1::Run& out = *request->add_runs();
+    RunEncoder(strings, out).write(run, run.annotations);
+    bytes += out.ByteSizeLong() + kFramingMax;
+    // Anew, without the strings of the last.
+    if (bytes + strings.bytes() > bytes_max && push.runs != 0) return encode_push(first, push.runs, SIZE_MAX);
+  }
+  push.body = request->SerializeAsString();
+  return push;
 }
 
 }  // namespace kleptometrics::aggregator::wire

@@ -55,7 +55,15 @@ struct PushResult {
   std::uint64_t duplicates = 0;
   std::vector<Rejection> rejected;  // by index
 };
-// A PushResponse.
+// A PushResponse, and back: DataLoss if the bytes are none.
 std::string encode_result(const PushResult& result);
+absl::StatusOr<PushResult> decode_result(std::string_view bytes);
+
+// A PushRequest of the first of the runs, annotations and all: as many as fit `bytes_max`, at least one.
+struct Push {
+  std::string body;
+  std::size_t runs = 0;
+};
+Push encode_push(const Run* first, std::size_t runs, std::size_t bytes_max);
 
 }  // namespace kleptometrics::aggregator::wire

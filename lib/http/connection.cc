@@ -12,12 +12,15 @@
 #include <cstring>
 #include <vector>
 
+#include "lib/tls/context.h"
+
 namespace kleptometrics::http {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::size_t kReceiveBytes = 16U << 10U;
+constexpr std::chrono::seconds kHandshakeTime(5);
 
 // Waits until the socket is ready. False at the deadline; errno is then ETIMEDOUT.
 bool wait_for(int fd, short events, Deadline deadline) {
@@ -70,63 +73,119 @@ Descriptor connect_tcp(const Endpoint& to, std::chrono::milliseconds each, Deadl
   return socket;
 }
 
-bool send_all(int fd, std::string_view bytes, Deadline deadline) {
-  while (!bytes.empty()) {
-    const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent >= 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(sent));
-    } else if (errno == EAGAIN) {
-      if (!wait_for(fd, POLLOUT, deadline)) return false;
-    } else if (errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
+// Waits for what `progress` wants. False at the deadline; errno is then ETIMEDOUT.
+bool wait_for(int fd, const tls::Progress& progress, Deadline deadline) {
+  return wait_for(fd, progress.status == tls::Status::kWantWrite ? POLLOUT : POLLIN, deadline);
 }
 
-// False, and errno set (0: the answer makes no sense), if no whole response came.
-bool receive(int fd, Deadline deadline, std::size_t body_bytes_max, Response* response) {
-  std::string bytes;
-  std::vector<char> buffer(kReceiveBytes);
-  for (;;) {
-    if (!wait_for(fd, POLLIN, deadline)) return false;
-    const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), 0);
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0) return false;
-    bytes.append(buffer.data(), static_cast<std::size_t>(got));
-    const Progress progress = read_response(bytes, got == 0, body_bytes_max, response);
-    if (progress == Progress::kDone) return true;
-    if (progress == Progress::kMore) continue;
-    errno = bytes.empty() ? ECONNRESET : 0;
-    return false;
-  }
+bool wants(const tls::Progress& progress) {
+  return progress.status == tls::Status::kWantRead || progress.status == tls::Status::kWantWrite;
+}
+
+// Of a system call on the bare socket.
+tls::Progress progress_of(ssize_t result, tls::Status wanted) {
+  if (result > 0) return {tls::Status::kDone, static_cast<std::size_t>(result)};
+  if (result == 0) return {tls::Status::kClosed, 0};
+  if (errno == EAGAIN || errno == EINTR) return {wanted, 0};
+  return {};
 }
 
 }  // namespace
 
 bool Connection::open(std::chrono::milliseconds each, Deadline deadline, std::string* error) {
   error->clear();
-  socket_ = Descriptor();
+  close();
   socket_ = to_.unix_socket ? connect_unix(to_.host, std::min(deadline, SteadyClock::now() + each))
                             : connect_tcp(to_, each, deadline, error);
   if (socket_.fd() < 0 && error->empty()) *error = "connect to " + to_.host + ": " + std::strerror(errno);
-  return socket_.fd() >= 0;
+  if (socket_.fd() < 0) return false;
+  return !to_.tls || secure(std::min(deadline, SteadyClock::now() + kHandshakeTime), error);
+}
+
+bool Connection::secure(Deadline deadline, std::string* error) {
+  const auto context = tls::Context::client(ca_file_, error);
+  if (context == nullptr) return fail("connect to ", std::string(*error), error);
+  tls_ = tls::Stream::to(*context, socket_.fd(), to_.host);
+  if (tls_ == nullptr) return fail("connect to ", "no TLS for such a host, or no memory for it", error);
+  for (;;) {
+    const tls::Progress progress = tls_->handshake();
+    if (progress.status == tls::Status::kDone) return true;
+    if (!wants(progress)) return fail("connect to ", why_failed(), error);
+    if (!wait_for(socket_.fd(), progress, deadline)) return fail("connect to ", std::strerror(errno), error);
+  }
 }
 
 bool Connection::exchange(std::string_view request, Deadline deadline, std::size_t body_bytes_max, Response* response,
                           std::string* error) {
-  const bool sent = send_all(socket_.fd(), request, deadline);
-  const int send_error = errno;
+  std::string why;
+  const bool sent = send_all(request, deadline, &why);
   // Even what refused the request half-way may have said why.
-  if (!receive(socket_.fd(), deadline, body_bytes_max, response)) {
-    const int why = sent ? errno : send_error;
-    *error = (sent ? "receive from " : "send to ") + to_.host + ": " +
-             (why == 0 ? "the answer is cut, too large or not HTTP" : std::strerror(why));
-    socket_ = Descriptor();
+  std::string why_not_received;
+  if (!receive(deadline, body_bytes_max, response, &why_not_received))
+    return fail(sent ? "receive from " : "send to ", sent ? why_not_received : why, error);
+  if (!sent || !response->keeps_alive) close();
+  return true;
+}
+
+bool Connection::fail(std::string_view doing, std::string_view why, std::string* error) {
+  *error = std::string(doing) + to_.host + ": " + std::string(why);
+  close();
+  return false;
+}
+
+std::string Connection::why_failed() const {
+  if (tls_ == nullptr) return std::strerror(errno);
+  return tls_->error().empty() ? "the program is exiting" : tls_->error();
+}
+
+tls::Progress Connection::read_some(char* into, std::size_t bytes) {
+  if (tls_ != nullptr) return tls_->read(into, bytes);
+  return progress_of(::recv(socket_.fd(), into, bytes, 0), tls::Status::kWantRead);
+}
+
+tls::Progress Connection::write_some(std::string_view bytes) {
+  if (tls_ != nullptr) return tls_->write(bytes.data(), bytes.size());
+  return progress_of(::send(socket_.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL), tls::Status::kWantWrite);
+}
+
+bool Connection::send_all(std::string_view bytes, Deadline deadline, std::string* why) {
+  while (!bytes.empty()) {
+    const tls::Progress progress = write_some(bytes);
+    if (progress.status == tls::Status::kDone) {
+      bytes.remove_prefix(progress.bytes);
+    } else if (!wants(progress) || !wait_for(socket_.fd(), progress, deadline)) {
+      *why = wants(progress) ? std::strerror(errno) : why_failed();
+      return false;
+    }
+  }
+  return true;
+}
+
+// False, and `why`, if no whole response came.
+bool Connection::receive(Deadline deadline, std::size_t body_bytes_max, Response* response, std::string* why) {
+  std::string bytes;
+  std::vector<char> buffer(kReceiveBytes);
+  for (;;) {
+    const tls::Progress progress = read_some(buffer.data(), buffer.size());
+    if (wants(progress)) {
+      if (wait_for(socket_.fd(), progress, deadline)) continue;
+      *why = std::strerror(errno);
+      return false;
+    }
+    if (progress.status == tls::Status::kFailed) {
+      *why = why_failed();
+      return false;
+    }
+    bytes.append(buffer.data(), progress.bytes);
+    const bool closed = progress.status == tls::Status::kClosed;
+    const Progress read = read_response(bytes, closed, body_bytes_max, response);
+    if (read == Progress::kDone) return true;
+    if (read == Progress::kMore && SteadyClock::now() < deadline) continue;
+    *why = read == Progress::kMore ? std::strerror(ETIMEDOUT)
+           : bytes.empty()         ? std::strerror(ECONNRESET)
+                                   : "the answer is cut, too large or not HTTP";
     return false;
   }
-  if (!sent || !response->keeps_alive) socket_ = Descriptor();
-  return true;
 }
 
 }  // namespace kleptometrics::http

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kHttp = "http://";
+constexpr std::string_view kHttps = "https://";
 constexpr std::string_view kDefaultPort = "9461";
 
 bool valid_port(std::string_view text) {
@@ -22,7 +23,13 @@ bool valid_port(std::string_view text) {
 
 std::optional<Endpoint> unix_endpoint(std::string_view path) {
   if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) return std::nullopt;
-  return Endpoint{std::string(path), {}, true};
+  return Endpoint{std::string(path), {}, true, false};
+}
+
+bool take(std::string_view prefix, std::string_view& text) {
+  if (text.substr(0, prefix.size()) != prefix) return false;
+  text.remove_prefix(prefix.size());
+  return true;
 }
 
 }  // namespace
@@ -34,11 +41,11 @@ std::string Endpoint::host_field() const {
 }
 
 std::optional<Endpoint> parse_endpoint(std::string_view text) {
-  if (text.substr(0, kUnix.size()) == kUnix) return unix_endpoint(text.substr(kUnix.size()));
-  if (text.substr(0, kHttp.size()) != kHttp) return std::nullopt;
-  text.remove_prefix(kHttp.size());
+  if (take(kUnix, text)) return unix_endpoint(text);
+  const bool tls = take(kHttps, text);
+  if (!tls && !take(kHttp, text)) return std::nullopt;
   if (!text.empty() && text.back() == '/') text.remove_suffix(1);
-  Endpoint endpoint{{}, std::string(kDefaultPort), false};
+  Endpoint endpoint{{}, std::string(kDefaultPort), false, tls};
   const std::size_t bracket = text.rfind(']');  // [::1]:9461
   const std::size_t colon = text.rfind(':');
   if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
@@ -53,7 +60,7 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
 }
 
 std::string refusal_of(std::string_view text) {
-  return "endpoint \"" + std::string(text) + "\" is neither unix:/path nor http://host:port";
+  return "endpoint \"" + std::string(text) + "\" is none of unix:/path, http://host:port and https://host:port";
 }
 
 std::string found_endpoint() {

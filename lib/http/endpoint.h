@@ -12,13 +12,14 @@ struct Endpoint {
   std::string host;  // or the path of a Unix socket
   std::string port;
   bool unix_socket = false;
+  bool tls = false;
 
   // As the field `Host` of a request wants it.
   std::string host_field() const;
 };
 
-// `unix:/path`, or `http://host:port` with or without the port and a '/' at its end; IPv6 as `http://[::1]:9461`.
-// nullopt for anything else.
+// `unix:/path`, or `http://host:port` or `https://host:port` with or without the port and a '/' at its end; IPv6 as
+// `http://[::1]:9461`. nullopt for anything else.
 std::optional<Endpoint> parse_endpoint(std::string_view text);
 
 // Why parse_endpoint() refused it: a sentence.

@@ -40,6 +40,8 @@ Error error_of(const http::Response& response) {
     error.status = response.status;
     return error;
   }
+  if (response.status == 401) return {401, "Unauthorized", "the aggregator wants an API key that it knows", {}};
+  if (response.status == 403) return {403, "Forbidden", "the API key may not do this", {}};
   return {
       response.status, "No Explanation", "the aggregator answered with status " + std::to_string(response.status), {}};
 }
@@ -59,7 +61,7 @@ Result<http::Response> fetch(const Asking& asking, const std::string& target) {
   const auto timeout = std::clamp(asking.options.timeout, std::chrono::milliseconds(1), kTimeoutMax);
   const http::Deadline deadline = SteadyClock::now() + timeout;
   const std::string request = request_for(*endpoint, api_key, target);
-  http::Connection connection(*std::move(endpoint));
+  http::Connection connection(*std::move(endpoint), asking.options.ca_file);
   http::Response response;
   std::string error;
   if (!connection.open(timeout, deadline, &error)) return unanswered(std::move(error));
@@ -126,6 +128,7 @@ Aggregator::Aggregator(std::string endpoint, AggregatorOptions options) noexcept
   try {
     if (endpoint_.empty()) endpoint_ = http::found_endpoint();
     if (options_.api_key.empty()) options_.api_key = places::environment("KLEPTO_API_KEY");
+    if (options_.ca_file.empty()) options_.ca_file = places::environment("KLEPTO_CA_FILE");
   } catch (...) {  // no memory: calls will say that there is no endpoint
   }
 }

@@ -45,6 +45,7 @@ ClientOptions completed(ClientOptions options) {
   if (options.endpoint.empty()) options.endpoint = http::found_endpoint();
   if (options.spool_dir.empty()) options.spool_dir = found_spool(options.endpoint);
   if (options.api_key.empty()) options.api_key = places::environment("KLEPTO_API_KEY");
+  if (options.ca_file.empty()) options.ca_file = places::environment("KLEPTO_CA_FILE");
   options.flush_timeout = std::max(options.flush_timeout, Duration::zero());
   options.snapshot_interval =
       std::clamp<Duration>(options.snapshot_interval, std::chrono::milliseconds(10), std::chrono::seconds(30));
@@ -64,7 +65,7 @@ class NoTransport final : public Transport {
 std::unique_ptr<Transport> transport_for(const ClientOptions& options, std::unique_ptr<Transport> given) {
   if (given != nullptr) return given;
   std::string error;
-  if (auto made = make_http_transport(options.endpoint, options.api_key, &error)) return made;
+  if (auto made = make_http_transport(options.endpoint, options.api_key, options.ca_file, &error)) return made;
   return std::make_unique<NoTransport>(error);
 }
 
@@ -248,10 +249,13 @@ void ClientState::work(std::shared_ptr<ClientState> self) noexcept {
   while (self->loop_once()) {
   }
   self->journal_->remove_if_empty();
-  const Lock lock(self->mutex_);
-  self->calls_.clear();  // they hold runs, which hold the client
-  self->working_ = false;
-  self->changed_.notify_all();
+  {
+    const Lock lock(self->mutex_);
+    self->calls_.clear();  // they hold runs, which hold the client
+    self->working_ = false;
+    self->changed_.notify_all();
+  }
+  self->transport_->leave();
 }
 
 // False when it is time to end: asked to stop, and all is delivered or the last try failed.

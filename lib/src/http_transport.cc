@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "lib/http/connection.h"
+#include "lib/src/process.h"
 #include "lib/src/transport.h"
+#include "lib/tls/gate.h"
 
 namespace kleptometrics::internal {
 namespace {
@@ -16,7 +18,8 @@ constexpr std::size_t kBodyBytesMax = 4U << 20U;
 
 class HttpTransport final : public Transport {
  public:
-  HttpTransport(http::Endpoint endpoint, const std::string& api_key) : connection_(std::move(endpoint)) {
+  HttpTransport(http::Endpoint endpoint, const std::string& api_key, const std::string& ca_file)
+      : connection_(std::move(endpoint), ca_file) {
     head_ = "POST /api/v1/runs HTTP/1.1\r\nHost: " + connection_.endpoint().host_field() +
             "\r\nUser-Agent: kleptometrics-cpp\r\nContent-Type: application/x-protobuf\r\n";
     if (!api_key.empty()) head_ += "Authorization: Bearer " + api_key + "\r\n";
@@ -29,6 +32,12 @@ class HttpTransport final : public Transport {
     if (connection_.is_open() && exchange(request, &reply)) return reply;
     if (connection_.open(kConnectTime, http::Deadline::max(), &reply.error)) exchange(request, &reply);
     return reply;
+  }
+
+  void leave() noexcept override {
+    if (!connection_.endpoint().tls) return;
+    connection_.close();
+    tls::leave_thread();
   }
 
  private:
@@ -47,13 +56,14 @@ class HttpTransport final : public Transport {
 }  // namespace
 
 std::unique_ptr<Transport> make_http_transport(const std::string& endpoint, const std::string& api_key,
-                                               std::string* error) {
+                                               const std::string& ca_file, std::string* error) {
   std::optional<http::Endpoint> parsed = http::parse_endpoint(endpoint);
   if (!parsed || api_key.find_first_of("\r\n") != std::string::npos) {
     *error = parsed ? "the API key has a line break" : http::refusal_of(endpoint);
     return nullptr;
   }
-  return std::make_unique<HttpTransport>(*std::move(parsed), api_key);
+  if (parsed->tls) prepare_tls();
+  return std::make_unique<HttpTransport>(*std::move(parsed), api_key, ca_file);
 }
 
 }  // namespace kleptometrics::internal

@@ -14,6 +14,7 @@
 #include "lib/base/fork.h"
 #include "lib/src/client_state.h"
 #include "lib/src/threads.h"
+#include "lib/tls/gate.h"
 
 namespace kleptometrics {
 namespace internal {
@@ -67,6 +68,7 @@ std::vector<std::shared_ptr<ClientState>> living_clients(Process& current) {
 std::atomic<bool> kept_loaded{false};
 std::atomic<bool> exit_hooked{false};
 std::atomic<bool> threads_watched{false};
+std::atomic<bool> tls_prepared{false};
 
 // What records while the program exits gets a new client, which is seen off as well, so often and no oftener: a thread
 // that goes on recording makes another one every time.
@@ -97,6 +99,7 @@ void at_exit(int status, void*) noexcept {
       client->close(client->options.flush_timeout - Duration(system_clock().steady() - begin));
   } catch (...) {  // no memory for the list: the journals stay for the aggregator
   }
+  if (tls_prepared.load()) tls::close_gate();
 }
 
 // The worker thread and the hooks live in this code: a plug-in that is unloaded must not take it along.
@@ -113,6 +116,14 @@ void prepare_process() noexcept {
   if (!kept_loaded.exchange(true)) keep_loaded();
   if (!exit_hooked.exchange(true)) ::on_exit(at_exit, nullptr);
   if (!threads_watched.exchange(true)) watch_threads();
+}
+
+// Where the host had OpenSSL clean up at exit before we could ask it not to, that shall happen after our own end: what was
+// registered last comes first, and at_exit() may come twice.
+void prepare_tls() noexcept {
+  if (tls_prepared.exchange(true)) return;
+  tls::prepare();
+  ::on_exit(at_exit, nullptr);
 }
 
 void remember_client(const std::shared_ptr<ClientState>& client) {

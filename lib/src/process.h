@@ -12,6 +12,9 @@ namespace kleptometrics::internal {
 // loaded.
 void prepare_process() noexcept;
 
+// Likewise, and after that, before the first client that reports over TLS.
+void prepare_tls() noexcept;
+
 // Clients whose runs are to be ended when the process exits.
 void remember_client(const std::shared_ptr<ClientState>& client);
 

@@ -4,6 +4,18 @@
 #include <utility>
 
 namespace kleptometrics::internal {
+namespace {
+
+// Of a push that is tried again.
+std::string why_failed(const Reply& reply) {
+  if (reply.status == 0) return "no answer from the aggregator: " + reply.error;
+  const std::string status = "HTTP status " + std::to_string(reply.status);
+  if (reply.status == 401) return "the aggregator wants an API key that it knows (" + status + ")";
+  if (reply.status == 403) return "the API key may not report runs (" + status + ")";
+  return "the aggregator answered with " + status;
+}
+
+}  // namespace
 
 Shipper::Shipper(journal::Writer& journal, Transport& transport, const Clock& clock,
                  std::function<void(std::string_view)> on_trouble)
@@ -57,8 +69,7 @@ Shipper::Push Shipper::push(const std::vector<journal::Record>& records) {
     return Push::kFailed;
   }
   if (reply.status == 400 || reply.status == 413 || reply.status == 422) return split(sent, reply);
-  on_trouble_(reply.status == 0 ? "no answer from the aggregator: " + reply.error
-                                : "the aggregator answered with HTTP status " + std::to_string(reply.status));
+  on_trouble_(why_failed(reply));
   return Push::kFailed;
 }
 

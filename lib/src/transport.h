@@ -18,10 +18,13 @@ class Transport {
   virtual ~Transport() = default;
   // Posts a PushRequest to /api/v1/runs and waits, a few seconds at most.
   virtual Reply push(const std::string& body) = 0;
+  // The last act of the thread that pushed, which then ends; while the program exits this may not return.
+  virtual void leave() noexcept {}
 };
 
-// For `unix:/path` or `http://host:port`. Null, and a sentence in `error`, for anything else.
+// For `unix:/path`, `http://host:port` or `https://host:port`. Null, and a sentence in `error`, for anything else.
+// `ca_file`: see ClientOptions.
 std::unique_ptr<Transport> make_http_transport(const std::string& endpoint, const std::string& api_key,
-                                               std::string* error);
+                                               const std::string& ca_file, std::string* error);
 
 }  // namespace kleptometrics::internal

@@ -13,9 +13,9 @@ namespace kleptometrics::fakes {
 
 struct ForwardingStore : aggregator::Store {
   ForwardingStore() : ForwardingStore(*aggregator::open_store("memory:")) {}
-  explicit ForwardingStore(std::unique_ptr<aggregator::Store> to) : inner(std::move(to)) {}
+  explicit ForwardingStore(std::shared_ptr<aggregator::Store> to) : inner(std::move(to)) {}
 
-  std::unique_ptr<aggregator::Store> inner;
+  std::shared_ptr<aggregator::Store> inner;
 
   absl::StatusOr<std::vector<aggregator::Applied>> commit(std::vector<aggregator::Run> runs, Nanos now,
                                                           const std::vector<aggregator::Basis>& bases = {}) override {

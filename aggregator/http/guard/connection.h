@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <limits>
 #include <list>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "aggregator/base/unique_fd.h"
 #include "aggregator/http/guard/budget.h"
+#include "aggregator/http/guard/channel.h"
 #include "aggregator/http/guard/request_reader.h"
 #include "lib/base/clock.h"
 
@@ -18,6 +20,7 @@ namespace kleptometrics::aggregator::http::guard {
 inline constexpr Nanos kNever = std::numeric_limits<Nanos>::max();
 
 enum class State {
+  kGreeting,  // TLS is being agreed on
   kReading,   // bytes of a request are awaited
   kServing,   // a worker has the request; the socket is not watched, the connection is not closed
   kWriting,   // the peer has yet to take the rest of `out`
@@ -29,12 +32,16 @@ struct Connection {
   Connection(UniqueFd socket, const GuardLimits& limits, const Policy& policy, ByteBudget& budget)
       : fd(std::move(socket)), reader(limits, policy, budget), out_charge(budget) {}
 
+  Channel channel() const { return {fd.get(), tls.get()}; }
+
   UniqueFd fd;
+  std::unique_ptr<tls::Stream> tls;  // once a greeting has begun that is worth it
+  std::string hello;                 // its first bytes, before that
   RequestReader reader;
   State state = State::kReading;
   std::uint32_t watched = 0;  // epoll events
   Nanos deadline = kNever;    // steady
-  Nanos request_started = 0;  // steady, first byte; 0 between requests
+  Nanos request_started = 0;  // steady, first byte, of a greeting too; 0 between requests
   std::size_t requests = 0;   // served so far
   std::string out;
   std::size_t out_sent = 0;

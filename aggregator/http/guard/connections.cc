@@ -13,6 +13,7 @@ Connection& Connections::add(std::unique_ptr<Connection> connection) {
 
 void Connections::close(Connection& connection) {
   set_expendable(connection, false);
+  connection.tls.reset();
   connection.fd.reset();
   connection.state = State::kClosed;
   connection.reader.reset();

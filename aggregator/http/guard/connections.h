@@ -21,7 +21,8 @@ class Connections {
 
   std::size_t size() const { return open_.size(); }
 
-  // Expendable: idle or draining; nothing is lost but time if it is closed. The oldest of them, or null.
+  // Expendable: idle, draining, or before its first request; nothing is lost but time if it is closed. The oldest of
+  // them, or null.
   void set_expendable(Connection& connection, bool expendable);
   Connection* oldest_expendable() const { return expendable_.empty() ? nullptr : expendable_.front(); }
 

@@ -34,6 +34,7 @@ struct TcpAddress {
   std::string host;  // as given, lower case, IPv6 in brackets
   sockaddr_storage socket_address{};
   socklen_t length = 0;
+  bool beyond_loopback = false;
 };
 
 template <typename Address>
@@ -60,7 +61,7 @@ int read_host(const std::string& host, in_port_t port, TcpAddress& out) {
   return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) ? 1 : 0;
 }
 
-absl::StatusOr<TcpAddress> parse_address(std::string_view text) {
+absl::StatusOr<TcpAddress> parse_address(std::string_view text, Listener::Reach reach) {
   const std::size_t colon = text.rfind(':');
   const std::string_view digits = colon == text.npos ? std::string_view() : text.substr(colon + 1);
   if (colon == text.npos || colon == 0) return bad_address(text, "expected HOST:PORT");
@@ -71,7 +72,9 @@ absl::StatusOr<TcpAddress> parse_address(std::string_view text) {
   out.host = lower(text.substr(0, colon));
   const int kind = read_host(out.host, htons(static_cast<in_port_t>(port)), out);
   if (kind < 0) return bad_address(text, "the host must be localhost, an IPv4 address, or an IPv6 address in brackets");
-  if (kind == 0) return bad_address(text, "beyond loopback needs API keys and TLS, which this build does not have");
+  out.beyond_loopback = kind == 0;
+  if (out.beyond_loopback && reach == Listener::Reach::kLoopback)
+    return bad_address(text, "beyond loopback needs API keys (--api_key_file) and TLS (--tls_certificate, --tls_key)");
   return out;
 }
 
@@ -114,8 +117,8 @@ absl::Status clear_stale(const std::string& path, const sockaddr_un& address) {
 
 }  // namespace
 
-absl::StatusOr<Listener> Listener::tcp(std::string_view text) {
-  const absl::StatusOr<TcpAddress> address = parse_address(text);
+absl::StatusOr<Listener> Listener::tcp(std::string_view text, Reach reach) {
+  const absl::StatusOr<TcpAddress> address = parse_address(text, reach);
   if (!address.ok()) return address.status();
   UniqueFd fd = new_socket(address->socket_address.ss_family);
   if (!fd.valid()) return failed("listen on", text, errno);
@@ -128,6 +131,7 @@ absl::StatusOr<Listener> Listener::tcp(std::string_view text) {
   const int port = bound_port(fd.get());
   Listener listener(std::move(fd), absl::StrCat(address->host, ":", port));
   listener.host_ = address->host;
+  listener.beyond_loopback_ = address->beyond_loopback;
   return listener;
 }
 

@@ -1,5 +1,7 @@
 #include "aggregator/http/guard/policy.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <optional>
 #include <string_view>
@@ -92,22 +94,52 @@ std::optional<std::string> host_name(std::string_view host) {
   return lower(host.substr(0, end));
 }
 
+bool is_address(const std::string& name) {
+  unsigned char bytes[16];
+  if (name.substr(0, 1) != "[") return ::inet_pton(AF_INET, name.c_str(), bytes) == 1;
+  return ::inet_pton(AF_INET6, name.substr(1, name.size() - 2).c_str(), bytes) == 1;
+}
+
+bool stands_for(std::string_view pattern, std::string_view name) {
+  if (pattern.substr(0, 2) != "*.") return pattern == name;
+  const std::size_t dot = name.find('.');
+  return dot != name.npos && dot > 0 && name.substr(dot) == pattern.substr(1);
+}
+
+bool is_served(const std::string& name, const Policy& policy) {
+  return std::any_of(policy.hosts.begin(), policy.hosts.end(),
+                     [&](const std::string& pattern) { return stands_for(pattern, name); }) ||
+         (policy.any_address && is_address(name));
+}
+
 Verdict check_host(Case c) {
   const std::size_t count = c.head.count("host");
   if (count > 1 || (count == 0 && c.head.minor_version == 1)) return Refusal{400, "Host must be given once"};
   if (count == 0 || c.policy.hosts.empty()) return {};
   const auto name = host_name(*c.head.find("host"));
-  if (name && std::find(c.policy.hosts.begin(), c.policy.hosts.end(), *name) != c.policy.hosts.end()) return {};
-  return Refusal{421, "this Host is not served here; address the aggregator as localhost"};
+  if (name && is_served(*name, c.policy)) return {};
+  return Refusal{421, c.policy.tls ? "this Host is not served here; address the aggregator by a name of its certificate"
+                                   : "this Host is not served here; address the aggregator as localhost"};
 }
 
 Verdict check_origin(Case c) {
   const std::string* origin = c.head.find("origin");
   if (origin == nullptr) return {};
   const std::string* host = c.head.find("host");
-  const std::string own = host == nullptr ? std::string() : "http://" + *host;
+  const std::string own = host == nullptr ? std::string() : (c.policy.tls ? "https://" : "http://") + *host;
   if (c.head.count("origin") == 1 && !own.empty() && equals_ignoring_case(*origin, own)) return {};
   return Refusal{403, "requests from pages of another origin are not served"};
+}
+
+Verdict check_key(Case c) {
+  if (!c.policy.authorize) return {};
+  if (c.head.count("authorization") > 1) return Refusal{400, "Authorization must be given once"};
+  const std::string* field = c.head.find("authorization");
+  const std::optional<std::string_view> value =
+      field == nullptr ? std::nullopt : std::optional<std::string_view>(*field);
+  std::optional<Denial> denial = c.policy.authorize(c.out.request, value);
+  if (!denial) return {};
+  return Refusal{denial->status, std::move(denial->detail), std::move(denial->challenge)};
 }
 
 Verdict check_expect(Case c) {
@@ -149,9 +181,10 @@ Verdict note_wishes(Case c) {
   return {};
 }
 
-// Framing first: whatever else is wrong with a request, where it ends must never be in doubt.
-constexpr Verdict (*kChecks[])(Case) = {check_transfer, check_length, check_host, check_origin, check_method,
-                                        check_target,   check_expect, check_type, note_wishes};
+// Framing first: whatever else is wrong with a request, where it ends must never be in doubt. What only a friend needs
+// to know comes after the key.
+constexpr Verdict (*kChecks[])(Case) = {check_transfer, check_length, check_host,   check_origin, check_method,
+                                        check_target,   check_key,    check_expect, check_type,   note_wishes};
 
 }  // namespace
 

@@ -4,7 +4,10 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -15,10 +18,19 @@
 
 namespace kleptometrics::aggregator::http::guard {
 
+// Whether whoever sends that field `Authorization` (nullopt: none) may have the request answered. Any thread; quick.
+using Authorize =
+    std::function<std::optional<Denial>(const Request& request, std::optional<std::string_view> authorization)>;
+
 struct Policy {
   // Names that a `Host` header may carry, lower case, without port (any port goes with them: a forwarded port
-  // is no attack, a foreign name is). Empty: any Host, as on a Unix socket, which no web page reaches.
+  // is no attack, a foreign name is); `*.example.org` stands for every name of one label more. Empty: any Host, as on a
+  // Unix socket, which no web page reaches.
   std::vector<std::string> hosts;
+  // Any IP address, too, as beyond loopback: what lures a browser here under a foreign name has a name.
+  bool any_address = false;
+  bool tls = false;       // of the scheme: it tells which origin is our own
+  Authorize authorize{};  // null: nobody is asked for a key
 };
 
 // A head that passed.

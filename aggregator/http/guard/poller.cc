@@ -17,25 +17,20 @@ constexpr int kAcceptsATurnMax = 64;
 constexpr std::size_t kToldOverloadedMax = 64;
 constexpr std::string_view kTooManyConnections = "too many connections; try again later";
 
-Policy policy_for(const Listener& listener) {
-  if (!listener.is_tcp()) return {};
-  return {{"localhost", "127.0.0.1", "[::1]", listener.host()}};
-}
-
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Poller>> Poller::create(Listener listener, Shared& shared) {
+absl::StatusOr<std::unique_ptr<Poller>> Poller::create(Listener listener, Manner manner, Shared& shared) {
   absl::StatusOr<Events> events = Events::create();
   if (!events.ok()) return events.status();
-  return std::unique_ptr<Poller>(new Poller(std::move(listener), *std::move(events), shared));
+  return std::unique_ptr<Poller>(new Poller(std::move(listener), std::move(manner), *std::move(events), shared));
 }
 
-Poller::Poller(Listener listener, Events events, Shared& shared)
+Poller::Poller(Listener listener, Manner manner, Events events, Shared& shared)
     : shared_(shared),
       limits_(shared.limits),
       listener_(std::move(listener)),
-      policy_(policy_for(listener_)),
       events_(std::move(events)),
+      manner_(std::move(manner)),
       scratch_(kScratchBytes),
       workers_(shared.handler, shared.limits, [this](std::unique_ptr<Exchange> done) { add_answer(std::move(done)); }) {
 }
@@ -141,19 +136,29 @@ void Poller::receive(UniqueFd fd) {
   const int on = 1;
   if (listener_.is_tcp()) ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   const bool fits = connections_.size() < limits_.connections_max || make_room();
-  if (!fits && connections_.size() >= limits_.connections_max + kToldOverloadedMax) {
+  const bool tls = manner_.tls != nullptr;
+  // Under TLS nothing can be said before a greeting, for which there is no room.
+  if (!fits && (tls || connections_.size() >= limits_.connections_max + kToldOverloadedMax)) {
     ++shared_.counts.overloaded;
     std::size_t sent = 0;
-    send_some(fd.get(), refusal_bytes({503, std::string(kTooManyConnections)}), sent);
+    if (!tls) send_some({fd.get()}, refusal_bytes({503, std::string(kTooManyConnections)}), sent);
     return;
   }
   Connection& connection =
-      connections_.add(std::make_unique<Connection>(std::move(fd), limits_, policy_, shared_.budget));
-  if (fits) {
-    await_bytes(connection);
-  } else {
+      connections_.add(std::make_unique<Connection>(std::move(fd), limits_, manner_.policy, shared_.budget));
+  if (!fits) {
     overload(connection, kTooManyConnections);
+  } else if (tls) {
+    greet(connection);
+  } else {
+    await_bytes(connection);
   }
+}
+
+void Poller::serve_as(Manner manner) {
+  const Lock lock(mutex_);
+  next_manner_ = std::move(manner);
+  events_.wake();
 }
 
 void Poller::add_answer(std::unique_ptr<Exchange> exchange) {
@@ -169,6 +174,7 @@ void Poller::take_answers() {
     const Lock lock(mutex_);
     answers.swap(answers_);
     stop = stop_asked_ && stop_at_ == kNever;
+    if (next_manner_) manner_ = *std::exchange(next_manner_, std::nullopt);
   }
   for (const auto& answer : answers) on_answer(*answer);
   if (stop) shut_down();
@@ -186,7 +192,7 @@ void Poller::shut_down() {
   events_.watch(listener_.fd(), 0, &listener_, listener_watched_);
   listener_.close();
   for (Connection* connection : connections_.all()) {
-    if (connection->state == State::kDraining) {
+    if (connection->state == State::kDraining || connection->state == State::kGreeting) {
       close(*connection);
     } else if (connection->state == State::kReading && connection->reader.idle()) {
       close(*connection);

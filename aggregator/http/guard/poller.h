@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "aggregator/http/guard/policy.h"
 #include "aggregator/http/guard/workers.h"
 #include "lib/base/mutex.h"
+#include "lib/tls/context.h"
 
 namespace kleptometrics::aggregator::http::guard {
 
@@ -32,10 +34,16 @@ struct Shared {
   AtomicCounts counts;
 };
 
-// start() and stop() by one thread, each once; everything else happens on its own threads.
+// How an address is served: to whom, and whether under TLS.
+struct Manner {
+  Policy policy;
+  std::shared_ptr<const tls::Context> tls;  // null: bare
+};
+
+// start() and stop() by one thread, each once; serve_as() by any; everything else happens on its own threads.
 class Poller {
  public:
-  static absl::StatusOr<std::unique_ptr<Poller>> create(Listener listener, Shared& shared);
+  static absl::StatusOr<std::unique_ptr<Poller>> create(Listener listener, Manner manner, Shared& shared);
   ~Poller();  // stop()
 
   void start();
@@ -46,10 +54,13 @@ class Poller {
   void begin_stop();
   void stop();
 
+  // From the next greeting on, and for the heads that are complete after it. The first is under TLS if this is.
+  void serve_as(Manner manner);
+
   const Listener& listener() const { return listener_; }
 
  private:
-  Poller(Listener listener, Events events, Shared& shared);
+  Poller(Listener listener, Manner manner, Events events, Shared& shared);
 
   // poller.cc: the loop.
   void run();
@@ -64,6 +75,13 @@ class Poller {
   void expire();
   void shut_down();
   void add_answer(std::unique_ptr<Exchange> exchange);
+
+  // poller_greeting.cc: what happens before TLS is agreed on.
+  void greet(Connection& connection);
+  void on_greeting(Connection& connection);
+  bool take_hello(Connection& connection);
+  bool begin_tls(Connection& connection);
+  void fail_greeting(Connection& connection);
 
   // poller_steps.cc: what happens to one connection.
   void on_event(Connection& connection);
@@ -86,13 +104,14 @@ class Poller {
   Shared& shared_;
   const GuardLimits& limits_;
   Listener listener_;
-  const Policy policy_;
   Events events_;
   Mutex mutex_;
   std::vector<std::unique_ptr<Exchange>> answers_ KLEPTO_GUARDED_BY(mutex_);
   bool stop_asked_ KLEPTO_GUARDED_BY(mutex_) = false;
+  std::optional<Manner> next_manner_ KLEPTO_GUARDED_BY(mutex_);
 
   // Of the poller's thread alone.
+  Manner manner_;
   Connections connections_;
   std::vector<char> scratch_;
   std::uint32_t listener_watched_ = 0;

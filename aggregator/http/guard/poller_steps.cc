@@ -1,3 +1,4 @@
+#include <string.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -17,6 +18,8 @@ constexpr std::string_view kContinueBytes = "HTTP/1.1 100 Continue\r\n\r\n";
 
 void Poller::on_event(Connection& connection) {
   switch (connection.state) {
+    case State::kGreeting:
+      return on_greeting(connection);
     case State::kReading:
       return on_readable(connection);
     case State::kWriting:
@@ -31,16 +34,20 @@ void Poller::on_event(Connection& connection) {
 
 void Poller::on_readable(Connection& connection) {
   for (std::size_t i = 0; i < kReadsATurnMax && connection.state == State::kReading; ++i) {
-    const ssize_t n = ::recv(connection.fd.get(), scratch_.data(), scratch_.size(), 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) break;
-    if (n <= 0) return close(connection);
-    const auto bytes = static_cast<std::size_t>(n);
-    if (!connection.reader.append({scratch_.data(), bytes})) {
-      return overload(connection, "too many bytes of requests are waiting; try again later");
+    const tls::Progress got = receive_some(connection.channel(), scratch_.data(), scratch_.size());
+    if (got.status == tls::Status::kWantRead || got.status == tls::Status::kWantWrite) {
+      // Records that carry nothing are no bytes of a request: its time goes on running out.
+      if (i > 0) await_bytes(connection);
+      if (connection.state == State::kReading)
+        watch(connection, got.status == tls::Status::kWantRead ? EPOLLIN : EPOLLOUT);
+      return;
     }
+    if (got.status != tls::Status::kDone) return close(connection);
+    const bool room = connection.reader.append({scratch_.data(), got.bytes});
+    if (manner_.policy.authorize) ::explicit_bzero(scratch_.data(), got.bytes);  // a key may be in it
+    if (!room) return overload(connection, "too many bytes of requests are waiting; try again later");
     advance(connection);
-    if (bytes < scratch_.size()) break;  // surely all there was
+    if (connection.tls == nullptr && got.bytes < scratch_.size()) break;  // surely all there was
   }
   if (connection.state == State::kReading) await_bytes(connection);
 }
@@ -59,7 +66,7 @@ void Poller::advance(Connection& connection) {
         std::size_t sent = 0;
         const std::string bytes(kContinueBytes);
         // The peer has read all before, so so few bytes go at once or never.
-        if (!send_some(connection.fd.get(), bytes, sent) || sent < bytes.size()) return close(connection);
+        if (!send_some(connection.channel(), bytes, sent) || sent < bytes.size()) return close(connection);
         break;
       }
     }
@@ -71,7 +78,7 @@ void Poller::dispatch(Connection& connection) {
   ++connection.requests;
   incoming.keep_alive =
       incoming.keep_alive && connection.requests < limits_.connection_requests_max && stop_at_ == kNever;
-  auto exchange = std::make_unique<Exchange>(Exchange{&connection, connection.fd.get(), std::move(incoming), {}});
+  auto exchange = std::make_unique<Exchange>(Exchange{&connection, connection.channel(), std::move(incoming), {}});
   // Out of the set before a worker has it: nothing here touches the socket until the answer comes back.
   watch(connection, 0);
   connections_.set_expendable(connection, false);
@@ -100,6 +107,8 @@ void Poller::on_answer(Exchange& exchange) {
 
 void Poller::refuse(Connection& connection, const Refusal& refusal) {
   ++shared_.counts.refused;
+  if (refusal.status == 401) ++shared_.counts.unauthorized;
+  if (refusal.status == 403) ++shared_.counts.forbidden;
   send_refusal(connection, refusal);
 }
 
@@ -120,7 +129,7 @@ void Poller::send_refusal(Connection& connection, const Refusal& refusal) {
 }
 
 void Poller::write_out(Connection& connection) {
-  if (!send_some(connection.fd.get(), connection.out, connection.out_sent)) return close(connection);
+  if (!send_some(connection.channel(), connection.out, connection.out_sent)) return close(connection);
   if (connection.out_sent < connection.out.size()) return watch(connection, EPOLLOUT);
   std::string().swap(connection.out);
   connection.out_charge.resize(0);
@@ -152,6 +161,8 @@ void Poller::await_bytes(Connection& connection) {
 // Closing at once while the peer still sends would reset the connection, and with it the answer on its way.
 // So: say that nothing more comes, then read until the peer has closed too, for a while.
 void Poller::drain(Connection& connection) {
+  if (connection.tls != nullptr) connection.tls->finish();
+  connection.tls.reset();  // what comes now is not even read as it was meant
   ::shutdown(connection.fd.get(), SHUT_WR);
   connection.reader.reset();
   connection.state = State::kDraining;
@@ -175,7 +186,9 @@ void Poller::on_drain(Connection& connection) {
 
 void Poller::on_deadline(Connection& connection) {
   const bool partial = connection.state == State::kReading && !connection.reader.idle();
-  if (partial || connection.state == State::kWriting) ++shared_.counts.timed_out;
+  const bool greeting = connection.state == State::kGreeting && connection.request_started != 0;
+  if (partial || greeting || connection.state == State::kWriting) ++shared_.counts.timed_out;
+  if (greeting) ++shared_.counts.handshakes_failed;
   if (!partial) return close(connection);
   send_refusal(connection, {408, "the request did not arrive in time"});
 }

@@ -12,6 +12,7 @@ struct Title {
 
 constexpr Title kTitles[] = {
     {400, "Bad Request"},
+    {401, "Unauthorized"},
     {403, "Forbidden"},
     {408, "Request Timeout"},
     {411, "Length Required"},
@@ -76,6 +77,7 @@ std::string refusal_bytes(const Refusal& refusal) {
   header("Content-Type", kProblemType);
   header("Content-Length", std::to_string(body.size()));
   if (refusal.status == 503) header("Retry-After", "1");
+  if (!refusal.challenge.empty()) header("WWW-Authenticate", refusal.challenge);
   for (const auto& [name, value] : kStandingHeaders) header(name, value);
   return out + "\r\n\r\n" + body;
 }

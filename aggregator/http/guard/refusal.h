@@ -10,7 +10,8 @@ namespace kleptometrics::aggregator::http::guard {
 
 struct Refusal {
   int status = 400;
-  std::string detail;  // one sentence for the sender; anything may be in it, it is escaped
+  std::string detail{};     // one sentence for the sender; anything may be in it, it is escaped
+  std::string challenge{};  // the field WWW-Authenticate; empty: none. No line breaks
 };
 
 // Headers that every response carries, refusals and answers alike, unless a handler gives its own value.

@@ -1,5 +1,7 @@
 #include "aggregator/http/guard/request_reader.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <utility>
 #include <variant>
@@ -15,6 +17,7 @@ bool RequestReader::append(std::string_view bytes) {
     std::string grown;
     grown.reserve(capacity);  // exact for a fresh string; in place, a string would double
     grown.append(buffer_);
+    wipe_head();
     buffer_.swap(grown);
   }
   buffer_.append(bytes);
@@ -39,8 +42,10 @@ RequestReader::Step RequestReader::next_head() {
   if (auto* refusal = std::get_if<Refusal>(&parsed)) return refuse(std::move(*refusal));
   head_ = std::get<Head>(std::move(parsed));
   auto admitted = admit(head_, policy_, limits_);
+  forget_key();
   if (auto* refusal = std::get_if<Refusal>(&admitted)) return refuse(std::move(*refusal));
   admission_ = std::get<Admission>(std::move(admitted));
+  wipe_head();
   buffer_.erase(0, head_.bytes);
   scan_ = {};
   phase_ = Phase::kBody;
@@ -55,7 +60,9 @@ Incoming RequestReader::take_request() {
     body = std::exchange(buffer_, {});
   } else if (admission_.body_bytes > 0) {
     body = buffer_.substr(0, admission_.body_bytes);
-    buffer_ = buffer_.substr(admission_.body_bytes);  // a new string: the next request needs not the old one's capacity
+    std::string next = buffer_.substr(admission_.body_bytes);  // which needs not the capacity of both
+    if (policy_.authorize) ::explicit_bzero(buffer_.data(), buffer_.size());
+    buffer_ = std::move(next);
   }
   incoming.charge = charge_.split(body.size());
   phase_ = Phase::kHead;
@@ -77,7 +84,21 @@ void RequestReader::fit() {
   charge_.resize(0);
 }
 
+void RequestReader::forget_key() {
+  if (!policy_.authorize) return;
+  for (HeaderField& field : head_.fields) {
+    if (field.name == "authorization") ::explicit_bzero(field.value.data(), field.value.size());
+  }
+}
+
+// Of the buffer, whose content is of no more use.
+void RequestReader::wipe_head() {
+  if (!policy_.authorize || phase_ != Phase::kHead) return;
+  ::explicit_bzero(buffer_.data(), std::min(buffer_.size(), head_.bytes > 0 ? head_.bytes : limits_.head_bytes_max));
+}
+
 void RequestReader::reset() {
+  wipe_head();
   buffer_.clear();
   fit();
   phase_ = Phase::kHead;

@@ -1,6 +1,6 @@
 // Makes requests out of the bytes of one connection, however these are cut: head, body, next head. Memory
-// follows the bytes that arrived, never what a Content-Length claims. No I/O; one thread at a time; ends with
-// its connection.
+// follows the bytes that arrived, never what a Content-Length claims. Where keys are asked for none is left behind once
+// its head was judged. No I/O; one thread at a time; ends with its connection.
 #pragma once
 
 #include <cstddef>
@@ -56,6 +56,8 @@ class RequestReader {
   Step next_head();
   Step refuse(Refusal refusal);
   std::size_t expected_bytes() const;
+  void forget_key();
+  void wipe_head();
   void fit();
 
   const GuardLimits& limits_;

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "aggregator/http/guard/counts.h"
 #include "aggregator/http/guard/limits.h"
+#include "aggregator/http/guard/policy.h"
 #include "aggregator/http/message.h"
 
 namespace kleptometrics::aggregator::http::guard {
@@ -24,18 +25,26 @@ namespace kleptometrics::aggregator::http::guard {
 class Poller;
 struct Shared;
 
-// create(), start(), stop() by one thread; the rest by any.
+// create(), start(), stop(), reload_certificate() by one thread; the rest by any.
 class [[nodiscard]] Server {
  public:
   struct Options {
-    // HOST:PORT on loopback: an IPv4 address, an IPv6 address in brackets, or localhost. Port 0 takes a free
-    // one. Empty: no TCP.
+    // HOST:PORT: an IPv4 address, an IPv6 address in brackets, or localhost. Port 0 takes a free one. Beyond loopback
+    // only with both `authorize` and a certificate. Empty: no TCP.
     std::string listen;
+    // On TCP, asked before the body of a request is read. Null: nobody needs a key. On the Unix socket, whose
+    // permissions say who may connect, nobody does.
+    Authorize authorize{};
+    // On TCP, names beside this machine's and those of the certificate by which a Host header may call it (a proxy's,
+    // say); `*.example.org` for all of one label more.
+    std::vector<std::string> allowed_hosts{};
+    // PEM files, of TLS on TCP: the certificate with those between it and the root, and its key. Both empty: none.
+    std::string tls_certificate{}, tls_key{};
     // The path of a Unix socket, in a folder that exists. Empty: none. At least one of the two is needed.
     std::string socket_path;
     // The socket file's permissions. 0666 opens it to all local users, as a system-wide aggregator may want.
     mode_t socket_mode = 0600;
-    GuardLimits limits;
+    GuardLimits limits{};
   };
 
   // InvalidArgument for what no system would do, AlreadyExists where another process serves the socket path,
@@ -56,6 +65,10 @@ class [[nodiscard]] Server {
   // than once is fine.
   void stop();
 
+  // Reads certificate and key again, for connections from now on. Where that fails the old ones stay; one line says
+  // why.
+  absl::Status reload_certificate();
+
   // HOST:PORT with the real port, or empty.
   std::string listen_address() const;
   // Or empty.
@@ -64,9 +77,10 @@ class [[nodiscard]] Server {
   GuardCounts counts() const;
 
  private:
-  Server(const GuardLimits& limits, std::function<Response(const Request&)> handler);
+  Server(const Options& options, std::function<Response(const Request&)> handler);
   std::string address_of(bool tcp) const;
 
+  const Options options_;
   std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Poller>> pollers_;  // one an address; after what they share
 };

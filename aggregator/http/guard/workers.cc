@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 
-#include <cerrno>
 #include <cstdint>
 #include <utility>
 
@@ -32,20 +31,6 @@ Peer peer_of(int socket) {
 }
 
 }  // namespace
-
-bool send_some(int fd, const std::string& bytes, std::size_t& sent) {
-  while (sent < bytes.size()) {
-    const ssize_t n = ::send(fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n > 0) {
-      sent += static_cast<std::size_t>(n);
-    } else if (n < 0 && errno == EAGAIN) {
-      return true;
-    } else if (n == 0 || errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
-}
 
 Workers::Workers(const Handler& handler, const GuardLimits& limits, Done done)
     : handler_(handler), limits_(limits), done_(std::move(done)) {}
@@ -88,11 +73,11 @@ void Workers::loop() {
   Engine engine(handler_);
   while (auto exchange = wait_for_one()) {
     Incoming& incoming = exchange->incoming;
-    incoming.request.peer = peer_of(exchange->fd);
+    incoming.request.peer = peer_of(exchange->channel.fd);
     Engine::Answer answer = engine.answer(incoming.head, incoming.request, incoming.keep_alive);
     exchange->answer = std::move(answer.bytes);
     exchange->keep_alive = answer.keep_alive;
-    exchange->failed = exchange->answer.empty() || !send_some(exchange->fd, exchange->answer, exchange->sent);
+    exchange->failed = exchange->answer.empty() || !send_some(exchange->channel, exchange->answer, exchange->sent);
     done_(std::move(exchange));
   }
 }

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "aggregator/http/guard/channel.h"
 #include "aggregator/http/guard/engine.h"
 #include "aggregator/http/guard/limits.h"
 #include "aggregator/http/guard/request_reader.h"
@@ -23,17 +24,13 @@ struct Connection;
 // A request on its way through the workers and back.
 struct Exchange {
   Connection* connection;  // the poller's; not touched by a worker
-  int fd;                  // the connection's, for the first attempt to send
+  Channel channel;         // the connection's, for the first attempt to send: nobody else has its turn meanwhile
   Incoming incoming;
   std::string answer;  // set by a worker, with the three below
   std::size_t sent = 0;
   bool keep_alive = false;
   bool failed = false;  // the peer is gone
 };
-
-// Sends what the kernel takes without waiting, from `sent` on; false when the peer is gone. Never raises
-// SIGPIPE.
-bool send_some(int fd, const std::string& bytes, std::size_t& sent);
 
 // submit() and stop() by the poller's thread; `done` is called by the workers, several at once.
 class Workers {

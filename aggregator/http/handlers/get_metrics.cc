@@ -107,7 +107,7 @@ void write_service(const Committer& committer, Store& store, const ServiceCounte
   out.sample({{"outcome", "unavailable"}}, counts.unavailable);
   if (!others) return;
   for (const ServiceCounter& each : others()) {
-    out.family("kleptometrics_" + std::string(each.name), "counter", each.help);
+    out.family("kleptometrics_" + std::string(each.name), each.type, each.help);
     out.sample({}, each.value);
   }
 }

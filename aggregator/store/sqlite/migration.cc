@@ -60,7 +60,7 @@ absl::Status Migration::move_some(std::vector<RecentPtr>& moved) {
   }
   if (!moved.empty()) {
     moved_ += moved.size();
-    return settler_.append(moved);
+    return settler_.append(moved, false);
   }
   bool any = false;
   {

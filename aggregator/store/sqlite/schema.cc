@@ -127,8 +127,18 @@ CREATE TABLE watch_states(       -- how far the rules have got with a job
 ) STRICT;
 )sql";
 
+constexpr const char* kVersion4 = R"sql(
+CREATE TABLE changes(            -- what is to be passed on, where somebody does
+  key INTEGER PRIMARY KEY AUTOINCREMENT,  -- a position: never used again
+  items INTEGER NOT NULL,        -- runs in it; 1 of a specification
+  ends INTEGER NOT NULL,         -- 1: the last row of its commit
+  job TEXT,                      -- of a specification; NULL: these are runs
+  bytes BLOB NOT NULL            -- a chunk, or wire/job_spec.h
+) STRICT;
+)sql";
+
 // Step i makes version i + 1 out of version i.
-constexpr std::array<const char*, kSchemaVersion> kUpgrades = {kVersion1, kVersion2, kVersion3};
+constexpr std::array<const char*, kSchemaVersion> kUpgrades = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 absl::StatusOr<int> number(Connection& connection, const char* sql) {
   const absl::StatusOr<std::string> text = connection.value(sql);

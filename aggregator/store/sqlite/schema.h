@@ -7,7 +7,7 @@
 
 namespace kleptometrics::aggregator::sqlite {
 
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 
 // Version of the schema; 0 for a file that was just made. FailedPrecondition if it is newer than this build, or no file
 // of ours.

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregator/store/rules.h"
+#include "aggregator/store/sqlite/change_rows.h"
 #include "aggregator/store/sqlite/extent.h"
 #include "aggregator/store/sqlite/status.h"
 #include "aggregator/wire/wire.h"
@@ -49,7 +50,7 @@ absl::StatusOr<std::int64_t> Settler::key_of_job(const std::string& name) {
   return job_keys_[name] = sqlite3_last_insert_rowid(db_.raw());
 }
 
-absl::Status Settler::append(const std::vector<RecentPtr>& runs) {
+absl::Status Settler::append(const std::vector<RecentPtr>& runs, bool pass_on) {
   const std::vector<const Recent*> sorted = neighbours_alike(runs);
   for (std::size_t first = 0; first < sorted.size(); first += kLogRuns) {
     std::vector<wire::Chunked> chunked;
@@ -59,6 +60,9 @@ absl::Status Settler::append(const std::vector<RecentPtr>& runs) {
     const std::string bytes = wire::encode_chunk(chunked, {});
     if (absl::Status status = db_.run("INSERT INTO log(bytes) VALUES(?1)", std::string_view(bytes)); !status.ok())
       return status;
+    if (!pass_on) continue;
+    const ChangeRow row{.items = chunked.size(), .ends = first + kLogRuns >= sorted.size(), .bytes = bytes};
+    if (absl::Status status = write_change(db_, row); !status.ok()) return status;
   }
   return absl::OkStatus();
 }

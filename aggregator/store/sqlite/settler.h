@@ -30,8 +30,8 @@ class Settler {
     return settled_.find(id);
   }
 
-  // Writes the runs into the log, from where load() brings them back.
-  absl::Status append(const std::vector<RecentPtr>& runs);
+  // Writes the runs into the log, from where load() brings them back; `pass_on`: into the list of changes, too.
+  absl::Status append(const std::vector<RecentPtr>& runs, bool pass_on);
   // Once, at the start. What the log holds, in the order of its commits. Told of rows that are damaged, and left out.
   absl::Status load(Settled::Damage damage, absl::FunctionRef<void(RecentPtr)> visit);
 

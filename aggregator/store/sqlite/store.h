@@ -1,10 +1,11 @@
 // The store itself: what the committer changes (store_write.cc), moves into the tables (store_settle.cc) and readers
-// ask (store_read.cc); delays and alerts, both ways, are apart (store_findings.cc). Opened by open_sqlite. Two locks:
-// writing_ is the committer's, for the writing connection; tail_mutex_ lets readers look at the tails and begin their
-// view of the tables at one instant. Taken in this order.
+// ask (store_read.cc); delays and alerts (store_findings.cc) and the list of changes (store_changes.cc), both ways, are
+// apart. Opened by open_sqlite. Two locks: writing_ is the committer's, for the writing connection; tail_mutex_ lets
+// readers look at the tails and begin their view of the tables at one instant. Taken in this order.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <future>
 #include <limits>
@@ -18,6 +19,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "aggregator/base/absl_view.h"
+#include "aggregator/store/change_list.h"
 #include "aggregator/store/sqlite/connection.h"
 #include "aggregator/store/damaged_rows.h"
 #include "aggregator/store/sqlite/file.h"
@@ -52,7 +54,7 @@ struct View {
   Hidden hidden;
 };
 
-class SqliteStore final : public Store {
+class SqliteStore final : public Store, public ChangeList {
  public:
   // `settling`: a reader of its own, so that commits wait for no answer, however long that takes.
   SqliteStore(std::string path, FileLock lock, Connection writer, Connection settling, std::vector<Connection> readers,
@@ -99,6 +101,11 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<std::pair<std::string, std::string>>> watch_states() override;
   absl::Status ready() override;
   absl::StatusOr<std::vector<std::string>> verify(std::size_t differences_max) override;
+  absl::Status keep_changes() override;
+  absl::StatusOr<Changes> changes(std::size_t limit) override;
+  absl::Status drop_changes(const std::string& upto) override { return put_off(upto, {}); }
+  std::uint64_t waiting() const override { return waiting_; }
+  absl::Status put_off(const std::string& upto, const std::vector<Run>& again) override;
 
  private:
   // What a commit is about to change.
@@ -180,6 +187,8 @@ class SqliteStore final : public Store {
   bool expiry_due_ KLEPTO_GUARDED_BY(writing_) = true;                   // something came in since
   bool grown_ KLEPTO_GUARDED_BY(writing_) = false;  // memory was taken since it was last given back
   int log_pages_ KLEPTO_GUARDED_BY(writing_) = 0;   // length of the log after the last commit
+  bool keeps_changes_ KLEPTO_GUARDED_BY(writing_) = false;
+  std::atomic<std::uint64_t> waiting_{0};  // in the list of changes
 
   std::future<void> disposal_ KLEPTO_GUARDED_BY(writing_);  // of the last tail that was settled
 

@@ -6,6 +6,7 @@
 #include "aggregator/base/log.h"
 #include "aggregator/store/apply.h"
 #include "aggregator/store/rules.h"
+#include "aggregator/store/sqlite/change_rows.h"
 #include "aggregator/store/sqlite/migration.h"
 #include "aggregator/store/sqlite/schema.h"
 #include "aggregator/store/sqlite/status.h"
@@ -14,7 +15,6 @@
 #include "lib/base/limits.h"
 
 namespace kleptometrics::aggregator::sqlite {
-namespace {}  // namespace
 
 // A store that has failed for good says so; one whose last commit found no room tries a small write of its own. That
 // may fit where a run does not, so there must be room for the largest run, too.
@@ -45,10 +45,11 @@ absl::StatusOr<std::vector<Applied>> SqliteStore::commit(std::vector<Run> runs, 
       [&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
         absl::Status done = stage_all(std::move(runs), now, staged);
         if (done.ok()) done = withdraw(staged);
-        return done.ok() ? settler_.append(staged.runs) : done;
+        return done.ok() ? settler_.append(staged.runs, keeps_changes_) : done;
       },
       [&]() KLEPTO_REQUIRES(writing_) { put_all(staged.runs); }, staged.together);
   if (!status.ok()) return within(doing("commit to"), status);
+  if (keeps_changes_) waiting_ += staged.runs.size();
   settle_if_due();
   checkpoint();
   return std::move(staged.applied);
@@ -194,9 +195,11 @@ absl::Status SqliteStore::put_job(const std::string& name, const JobSpec& spec) 
   const absl::Status status = write([&]() KLEPTO_REQUIRES(writing_) -> absl::Status {
     const absl::StatusOr<std::int64_t> key = settler_.key_of_job(name);
     if (!key.ok()) return key.status();
-    return writer_.run("UPDATE jobs SET spec = ?2 WHERE key = ?1", *key, std::string_view(bytes));
+    absl::Status done = writer_.run("UPDATE jobs SET spec = ?2 WHERE key = ?1", *key, std::string_view(bytes));
+    return done.ok() && keeps_changes_ ? write_change(writer_, {.job = name, .bytes = bytes}) : done;
   });
   if (!status.ok()) return within(doing("commit to"), status);
+  waiting_ += keeps_changes_ ? 1 : 0;
   if (spec.retention_days == 0) {
     retained_.erase(name);
   } else {

@@ -65,14 +65,18 @@ struct RunOptions {
 };
 
 struct ClientOptions {
-  // Where the aggregator is: `unix:/path` or `http://host:port`. Empty: KLEPTO_ENDPOINT; else the user's socket if it
-  // exists, else the system's, else http://127.0.0.1:9461.
+  // Where the aggregator is: `unix:/path`, `http://host:port` or `https://host:port`. Empty: KLEPTO_ENDPOINT; else the
+  // user's socket if it exists, else the system's, else http://127.0.0.1:9461. Over https nothing is sent to whom cannot
+  // prove, by a certificate for that host, who it is.
   std::string endpoint;
   // Folder of the journal, made (0700) if absent. Empty: KLEPTO_SPOOL_DIR; else `spool` in the user's state
   // directory, or /var/spool/kleptometrics/<uid> where the endpoint is the system's. Where it cannot be
   // used the client keeps everything in memory and says so once to on_error.
   std::string spool_dir;
-  std::string api_key;  // empty: KLEPTO_API_KEY
+  std::string api_key;  // scope `write`; empty: KLEPTO_API_KEY
+  // File of the certificates (PEM) that alone are trusted to vouch for an https endpoint, for an authority of one's own.
+  // Empty: KLEPTO_CA_FILE; else those that the system trusts. Read anew with every connection.
+  std::string ca_file;
   // The longest that the end of the program, or of this client, waits for delivery. What is left then stays in the
   // journal and is picked up by the aggregator.
   Duration flush_timeout = std::chrono::milliseconds(250);

@@ -447,7 +447,10 @@ using AlertsQuestion = DelaysQuestion;
 // ---- The aggregator
 
 struct AggregatorOptions {
-  std::string api_key;  // empty: KLEPTO_API_KEY
+  std::string api_key;  // scope `read`; empty: KLEPTO_API_KEY
+  // Certificates (PEM) that alone are trusted for an https endpoint. Empty: KLEPTO_CA_FILE; else those that the system
+  // trusts.
+  std::string ca_file;
   // The longest that a call takes, from connecting to the last byte; above 0, at most an hour. Only the look-up of
   // a host name is beyond it: that takes what the system's resolver takes.
   std::chrono::milliseconds timeout = std::chrono::seconds(5);
@@ -457,8 +460,8 @@ struct AggregatorOptions {
 // never waits. Any thread may call any member at any time: calls share nothing but what was given at the start.
 class Aggregator {
  public:
-  // `unix:/path` or `http://host:port`. Empty: KLEPTO_ENDPOINT; else the user's socket if it exists, else the system's,
-  // else http://127.0.0.1:9461. What is no endpoint makes every call answer with an Error.
+  // `unix:/path`, `http://host:port` or `https://host:port`. Empty: KLEPTO_ENDPOINT; else the user's socket if it exists,
+  // else the system's, else http://127.0.0.1:9461. What is no endpoint makes every call answer with an Error.
   explicit Aggregator(std::string endpoint = {}, AggregatorOptions options = {}) noexcept;
 
   // All jobs, by name. Paging is stable.

@@ -3,10 +3,15 @@
 #include <cctype>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "aggregator/http/time_text.h"
+#include "aggregator/keys/api_key.h"
+#include "aggregator/keys/key_ring.h"
 #include "tests/aggregator/http/fixture.h"
 #include "tests/fakes/findings.h"
 #include "tests/support/catch.h"
@@ -166,6 +171,83 @@ TEST_CASE("every call documents an error of the server, and a list of an unknown
   }
   REQUIRE(api.get("/api/v1/runs?job=none").status == 404);
   REQUIRE(api.document["paths"]["/api/v1/runs"]["get"]["responses"].contains("404"));
+}
+
+// `none`, or the scope that the document gives an operation.
+std::string documented_scope(const json& operation) {
+  const json& security = operation.at("security");
+  return security.empty() ? "none" : security.at(0).at("api_key").at(0).get<std::string>();
+}
+
+// A ring with a key of each scope, and those keys by it.
+struct Keys {
+  std::map<std::string, std::string> by_scope;
+  keys::KeyRing ring;
+
+  Keys() : ring(make()) {}
+  keys::KeyRing make() {
+    std::string lines;
+    for (const std::string scope : {"read", "write", "admin"}) {
+      const std::string key = *keys::make_key();
+      by_scope[scope] = key;
+      lines += scope + "er " + scope + " " + keys::hex_of(keys::hash_of(key)) + "\n";
+    }
+    return *keys::KeyRing::parse(lines, "keys");
+  }
+};
+
+TEST_CASE("every call asks for the scope that the document names, and is content with those that include it") {
+  const Filled api;
+  const Keys keys;
+  const auto status_for = [&](const Request& request, std::optional<std::string_view> field) {
+    const auto denial = api.api->authorize(request, field, keys.ring);
+    return denial ? denial->status : 200;
+  };
+  const std::map<std::string, int> ranks = {{"none", 0}, {"read", 1}, {"write", 2}, {"admin", 3}};
+  for (const auto& [path, operations] : api.document["paths"].items()) {
+    for (const auto& [method, operation] : operations.items()) {
+      if (method == "parameters") continue;
+      Request request;
+      request.path = api.concrete(path);
+      for (const char c : method) request.method += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      const int wanted = ranks.at(documented_scope(operation));
+      CAPTURE(method, path, wanted);
+      CHECK(status_for(request, std::nullopt) == (wanted == 0 ? 200 : 401));
+      CHECK(status_for(request, "Bearer klepto_" + std::string(64, '0')) == (wanted == 0 ? 200 : 401));
+      for (const auto& [scope, key] : keys.by_scope)
+        CHECK(status_for(request, "Bearer " + key) == (ranks.at(scope) >= wanted ? 200 : 403));
+      for (const char* status : {"401", "403"}) CHECK(operation["responses"].contains(status) == (wanted != 0));
+    }
+  }
+}
+
+TEST_CASE("what is no call asks for a key that reads, and says nothing to those without") {
+  const Filled api;
+  const Keys keys;
+  for (const auto& [method, path] : {std::pair("GET", "/nowhere"), std::pair("DELETE", "/api/v1/jobs/import")}) {
+    Request request;
+    request.method = method;
+    request.path = path;
+    CHECK(api.api->authorize(request, std::nullopt, keys.ring)->status == 401);
+    CHECK_FALSE(api.api->authorize(request, "Bearer " + keys.by_scope.at("read"), keys.ring));
+  }
+}
+
+TEST_CASE("a refusal says what would help, and never what was sent") {
+  const Filled api;
+  const Keys keys;
+  Request request;
+  request.method = "PUT";
+  request.path = "/api/v1/jobs/import";
+  const auto missing = api.api->authorize(request, std::nullopt, keys.ring);
+  CHECK(missing->challenge.find("Bearer") == 0);
+  CHECK(missing->challenge.find("error") == std::string::npos);
+  const auto unknown = api.api->authorize(request, "Bearer secret", keys.ring);
+  CHECK(unknown->challenge.find("invalid_token") != std::string::npos);
+  CHECK((unknown->challenge + unknown->detail).find("secret") == std::string::npos);
+  const auto forbidden = api.api->authorize(request, "Bearer " + keys.by_scope.at("write"), keys.ring);
+  CHECK(forbidden->challenge.find("scope=\"admin\"") != std::string::npos);
+  CHECK((forbidden->challenge + forbidden->detail).find(keys.by_scope.at("write")) == std::string::npos);
 }
 
 TEST_CASE("each parameter of the document is known to its route, and others are not") {

@@ -17,6 +17,7 @@
 #include "aggregator/wire/wire.h"
 #include "tests/fakes/runs.h"
 #include "tests/support/catch.h"
+#include "tests/support/redis_server.h"
 #include "tests/support/temp_dir.h"
 
 namespace kleptometrics::aggregator {
@@ -25,9 +26,15 @@ struct Kind {
   const char* name;
   bool durable;
   std::size_t settle_runs = SqliteOptions().settle_runs;
+  std::string (*url)() = nullptr;  // of a fresh store on a server
 };
+inline Kind redis_kind() {
+  return {.name = "redis", .durable = true, .url = [] { return tests::RedisServer::shared()->fresh_url(); }};
+}
 inline std::vector<Kind> kinds() {
-  return {{"memory", false}, {"sqlite", true}, {"sqlite that settles often", true, 7}};
+  std::vector<Kind> all = {{"memory", false}, {"sqlite", true}, {"sqlite that settles often", true, 7}};
+  if (tests::RedisServer::shared() != nullptr) all.push_back(redis_kind());
+  return all;
 }
 inline std::ostream& operator<<(std::ostream& out, const Kind& kind) { return out << kind.name; }
 
@@ -58,6 +65,11 @@ class Shop {
   std::string path() const { return folder_ / "runs.db"; }
 
   void open() {
+    if (kind_.url != nullptr) {
+      if (url_.empty()) url_ = kind_.url();
+      store_ = must(open_store(url_));
+      return;
+    }
     store_ = must(durable() ? open_sqlite(path(), {.settle_runs = kind_.settle_runs}) : open_store("memory:"));
   }
   // Ends the store and opens it again; one that keeps nothing stays as it is.
@@ -112,6 +124,7 @@ class Shop {
  private:
   Kind kind_;
   tests::TempDir folder_;
+  std::string url_;
   std::unique_ptr<Store> store_;
 };
 

@@ -189,9 +189,9 @@ void keep_house(Store& store, Nanos now, bool idle) {
   FAIL("housekeeping does not come to an end");
 }
 
-void walk_through(std::uint32_t seed, std::size_t settle_runs) {
-  CAPTURE(seed, settle_runs);
-  Shop shop({"sqlite", true, settle_runs});
+void walk_through(std::uint32_t seed, const Kind& kind) {
+  CAPTURE(seed, kind);
+  Shop shop(kind);
   MemoryStore model;
   Walk walk(seed);
   Nanos now = kDay0 + 8 * kDay;
@@ -219,13 +219,18 @@ void walk_through(std::uint32_t seed, std::size_t settle_runs) {
 }
 
 void walk_all(std::uint32_t settle_runs, std::uint32_t part) {
-  for (std::uint32_t seed = 1 + part; seed <= kSeeds; seed += 4) walk_through(seed, settle_runs);
+  for (std::uint32_t seed = 1 + part; seed <= kSeeds; seed += 4) walk_through(seed, {"sqlite", true, settle_runs});
 }
 
 TEST_CASE("random walks leave SQLite's sums as they leave the model's, settled at every commit") { walk_all(1, 0); }
 TEST_CASE("random walks leave SQLite's sums as they leave the model's, settled often") { walk_all(25, 1); }
 TEST_CASE("random walks leave SQLite's sums as they leave the model's, settled now and then") { walk_all(90, 2); }
 TEST_CASE("random walks leave SQLite's sums as they leave the model's, settled by age alone") { walk_all(5000, 3); }
+
+TEST_CASE("random walks leave Redis's sums as they leave the model's") {
+  if (tests::RedisServer::shared() == nullptr) return;
+  for (std::uint32_t seed = 1; seed <= kSeeds / 5; ++seed) walk_through(seed, redis_kind());
+}
 
 }  // namespace
 }  // namespace kleptometrics::aggregator

@@ -53,21 +53,26 @@ TEST_CASE("a schema newer than the build is refused and left alone") {
   REQUIRE(file.open().ok());
   file.execute("PRAGMA user_version = 7");
   const std::string before = file.read();
-  REQUIRE(contains(file.refusal(), "schema version 7 is newer than this build's 3"));
+  REQUIRE(contains(file.refusal(), "schema version 7 is newer than this build's 4"));
   REQUIRE(file.read() == before);
 }
 
-TEST_CASE("a file of the schema before this one gets what it lacks and keeps what it has") {
+TEST_CASE("a file of an earlier schema gets what it lacks and keeps what it has") {
   const File file;
   const Run run = fakes::finished(started("import", 1), seconds(5));
   REQUIRE(must(open_store("sqlite:" + file.path))->commit({run}, kStart).ok());
-  file.execute("DROP TABLE findings; DROP TABLE watch_states; PRAGMA user_version = 2");
+  const bool before_findings = GENERATE(false, true);
+  file.execute("DROP TABLE changes; PRAGMA user_version = 3");
+  if (before_findings) file.execute("DROP TABLE findings; DROP TABLE watch_states; PRAGMA user_version = 2");
   const auto store = must(open_store("sqlite:" + file.path));
   REQUIRE(must(store->run(run.id)) == run);
   REQUIRE(must(store->alerts({}, std::nullopt, 1)).items.empty());
   const Alert alert = fakes::raised("import", 1);
   REQUIRE(store->record({.alerts = {alert}, .watch_states = {{"import", "x"}}}).ok());
   REQUIRE(must(store->alert(alert.id)) == alert);
+  REQUIRE(store->keep_changes().ok());
+  REQUIRE(store->commit({started("import", 2)}, kStart).ok());
+  REQUIRE(must(store->changes(10)).items.size() == 1);
 }
 
 TEST_CASE("a file that is no database is refused and left alone") {

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
+#include "aggregator/model/forwarded.h"
 #include "tests/aggregator/watch/spool.h"
 
 namespace kleptometrics::aggregator {
@@ -118,6 +119,77 @@ TEST_CASE("without peers, and beyond their number, everything hangs on leases, a
   CHECK(on.opened == 0);
   CHECK(on.contacts.not_kept() == 1);
   CHECK(on.silent_after(kLong) == 1);
+}
+
+TEST_CASE("a run that another aggregator passed on has a lease of its own length, known or heard of") {
+  Contacts::Options options;
+  options.forwarded_lease = 1000 * kNanosPerSecond;
+  Fixture on(options);
+  Run run = snapshot(1, State::kRunning);
+  mark_forwarded(run);
+  const bool heard = GENERATE(true, false);
+  if (heard) {
+    on.hear(run, {});
+  } else {
+    on.contacts.expect(run);
+  }
+  CHECK(on.silent_after(999 * kNanosPerSecond) == 0);
+  on.clock.advance(kNanosPerSecond);
+  const auto silent = on.contacts.take_silent();
+  REQUIRE(silent.size() == 1);
+  CHECK(silent[0].heard == heard);
+  on.contacts.keep(silent[0]);
+  CHECK(on.silent_after(999 * kNanosPerSecond) == 0);
+  CHECK(on.silent_after(kNanosPerSecond) == 1);
+}
+
+TEST_CASE("by duty a lease is kept while the duty is, renewed by what is committed, and judged as of what was heard") {
+  Contacts::Options options;
+  options.by_duty = true;
+  Fixture on(options);
+  const Run run = snapshot(1, State::kRunning);
+  const auto on_duty = [&] { on.contacts.on_duty(on.clock.steady, on.clock.steady + kNanosPerSecond); };
+  on.hear(run, {});
+  on.contacts.expect(run);
+  on.contacts.renew(run);
+  CHECK(on.silent_after(kLong) == 0);  // another's
+
+  on_duty();
+  on.contacts.renew(run);
+  on.clock.advance(kLong);
+  on.hear(run, {});                          // is renewed when it comes by the list of changes
+  CHECK(on.contacts.take_silent().empty());  // nobody knows yet what the others heard
+  on_duty();
+  SECTION("which is nothing") { CHECK(on.contacts.take_silent().size() == 1); }
+  SECTION("but the duty may be another's by now") {
+    on.clock.advance(kNanosPerSecond);
+    CHECK(on.contacts.take_silent().empty());
+  }
+  SECTION("which is a snapshot") {
+    on.contacts.renew(run);
+    CHECK(on.contacts.take_silent().empty());
+  }
+  SECTION("which is its end") {
+    on.contacts.renew(snapshot(1, State::kSucceeded));
+    on.clock.advance(kLong);
+    on_duty();
+    CHECK(on.contacts.take_silent().empty());
+  }
+  SECTION("and the duty was lost in between") {
+    on.contacts.off_duty();
+    on_duty();
+    CHECK(on.contacts.take_silent().empty());
+  }
+  SECTION("and it is a process of this machine that has it") {
+    Child child = sleeper();
+    on.hear(Fixture::run(1, State::kRunning, child.pid()), on.caller(child));
+    on.contacts.renew(Fixture::run(1, State::kRunning, child.pid()));
+    on.clock.advance(kLong);
+    on_duty();
+    CHECK(on.contacts.take_silent().empty());
+    child.kill();
+    CHECK(on.next_ended());  // which is each aggregator's own matter
+  }
 }
 
 }  // namespace

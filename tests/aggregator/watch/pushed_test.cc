@@ -1,4 +1,6 @@
 // Runs that were pushed and have no journal here: judged by the process that pushed them, by a lease, or not at all.
+#include "aggregator/model/forwarded.h"
+#include "aggregator/watch/verdict.h"
 #include "tests/aggregator/watch/spool.h"
 
 namespace kleptometrics::aggregator {
@@ -110,6 +112,44 @@ TEST_CASE("a run reported by plain HTTP is never judged, by no process and by no
   spool.clock.advance(1000 * kNanosPerSecond);
   spool.watcher.scan_once();
   CHECK(spool.stored(1).state == State::kRunning);
+}
+
+TEST_CASE(
+    "a run that a sidecar passed on outlives a way to it that is down, and after long is lost, also over a restart") {
+  Spool spool(by_lease());
+  Run run = snapshot(1, State::kRunning);
+  mark_forwarded(run);
+  push(spool, run, {});
+  const auto next = GENERATE(false, true) ? spool.make(by_lease()) : nullptr;
+  SpoolWatcher& watcher = next ? *next : spool.watcher;
+  if (next) {
+    next->start();
+    next->stop();
+  }
+  spool.clock.advance(3599 * kNanosPerSecond);
+  watcher.scan_once();
+  CHECK(spool.stored(1).state == State::kRunning);
+  spool.clock.advance(kNanosPerSecond);
+  watcher.scan_once();
+  CHECK(spool.stored(1).state == State::kCrashed);
+  CHECK(spool.stored(1).failure->message.starts_with("lost contact"));
+}
+
+TEST_CASE("the verdict of the sidecar is the centre's, and what its program says later counts more") {
+  Spool spool(by_lease());
+  Run run = snapshot(1, State::kRunning);
+  mark_forwarded(run);
+  push(spool, run, {});
+  Run verdict = verdict_on(run, End{End::How::kGone});
+  push(spool, verdict, {});
+  CHECK(spool.stored(1).verdict);
+  spool.clock.advance(4000 * kNanosPerSecond);
+  spool.watcher.scan_once();
+  CHECK(spool.stored(1) == verdict);
+  Run ended = snapshot(1, State::kSucceeded);
+  mark_forwarded(ended);
+  push(spool, ended, {});
+  CHECK(spool.stored(1) == ended);
 }
 
 }  // namespace

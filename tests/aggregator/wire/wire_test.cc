@@ -153,5 +153,43 @@ TEST_CASE("an answer carries its counts and rejections") {
   REQUIRE(encode_result({}).empty());
 }
 
+TEST_CASE("an answer is read back as it was written, and what is none is told so") {
+  const auto back =
+      decode_result(encode_result({3, 2, {{4, "started_at", "too early", false}, {7, "", "later", true}}}));
+  REQUIRE(back.ok());
+  REQUIRE(back->accepted == 3);
+  REQUIRE(back->duplicates == 2);
+  REQUIRE(back->rejected.size() == 2);
+  REQUIRE(back->rejected[0].index == 4);
+  REQUIRE(back->rejected[0].field == "started_at");
+  REQUIRE(back->rejected[0].detail == "too early");
+  REQUIRE_FALSE(back->rejected[0].retryable);
+  REQUIRE(back->rejected[1].retryable);
+  REQUIRE(absl::IsDataLoss(decode_result("<html>").status()));
+}
+
+TEST_CASE("a push holds as many runs as fit, whole and in their order, and at least one") {
+  std::vector<Run> runs;
+  for (std::uint32_t i = 0; i < 200; ++i) {
+    runs.push_back(i % 5 == 0 ? full_run() : finished(started("job" + std::to_string(i), i), seconds(i)));
+    if (i % 7 == 0) runs.back().annotations = {i + 1, {{"ticket", std::to_string(i)}}, "known"};
+  }
+  for (const std::size_t bytes_max : {std::size_t{1}, std::size_t{300}, std::size_t{5'000}, std::size_t{1U << 20U}}) {
+    CAPTURE(bytes_max);
+    std::vector<Run> back;
+    while (back.size() < runs.size()) {
+      const Push push = encode_push(&runs[back.size()], runs.size() - back.size(), bytes_max);
+      REQUIRE(push.runs >= 1);
+      REQUIRE((push.runs == 1 || push.body.size() <= bytes_max));
+      const auto decoded = decode_push(push.body);
+      REQUIRE(decoded.ok());
+      REQUIRE(decoded->size() == push.runs);
+      for (const Decoded& each : *decoded) back.push_back(std::get<Run>(each));
+    }
+    REQUIRE(back == runs);
+  }
+  REQUIRE(encode_push(runs.data(), 200, 1U << 20U).runs == 200);
+}
+
 }  // namespace
 }  // namespace kleptometrics::aggregator::wire

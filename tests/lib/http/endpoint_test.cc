@@ -14,7 +14,8 @@ namespace {
 std::string read(const std::string& text) {
   const auto endpoint = parse_endpoint(text);
   if (!endpoint) return "refused";
-  return endpoint->unix_socket ? "unix " + endpoint->host : endpoint->host + " " + endpoint->port;
+  if (endpoint->unix_socket) return "unix " + endpoint->host;
+  return (endpoint->tls ? "tls " : "") + endpoint->host + " " + endpoint->port;
 }
 
 }  // namespace
@@ -26,11 +27,13 @@ TEST_CASE("Endpoints are read in every form that is documented") {
   CHECK(read("http://host.example") == "host.example 9461");
   CHECK(read("http://[::1]:81") == "::1 81");
   CHECK(read("http://[::1]") == "::1 9461");
+  CHECK(read("https://host.example") == "tls host.example 9461");
+  CHECK(read("https://[::1]:443/") == "tls ::1 443");
 }
 
 TEST_CASE("What is no endpoint is refused") {
   for (const std::string text :
-       {"", "unix:", "/run/k.sock", "https://host", "http://", "http://:80", "http://host:0", "http://host:65536",
+       {"", "unix:", "/run/k.sock", "ftp://host", "https:host", "https://", "https://h/p", "http://", "http://:80", "http://host:0", "http://host:65536",
         "http://host:8x", "http://host/path", "http://a b", "http://a\r\nb"}) {
     INFO(text);
     CHECK(read(text) == "refused");

@@ -54,8 +54,9 @@ TEST_CASE("Addresses beyond loopback are refused with the reason") {
        {"0.0.0.0:9461", "10.0.0.1:0", "192.168.1.1:80", "[::]:9461", "[2001:db8::1]:1", "[::ffff:127.0.0.1]:1"}) {
     const auto listener = Listener::tcp(address);
     CHECK(absl::IsInvalidArgument(listener.status()));
-    CHECK(error_of(listener) == "listen on " + std::string(address) +
-                                    ": beyond loopback needs API keys and TLS, which this build does not have");
+    CHECK(error_of(listener) ==
+          "listen on " + std::string(address) +
+              ": beyond loopback needs API keys (--api_key_file) and TLS (--tls_certificate, --tls_key)");
   }
 }
 

@@ -159,8 +159,8 @@ inline Response tell(const Request& request) {
 // A front that is running, on TCP and on a Unix socket.
 class Front {
  public:
-  explicit Front(const GuardLimits& limits = {}, std::function<Response(const Request&)> handler = tell) {
-    Server::Options options;
+  explicit Front(const GuardLimits& limits = {}, std::function<Response(const Request&)> handler = tell,
+                 Server::Options options = {}) {
     options.listen = "127.0.0.1:0";
     options.socket_path = folder_.file();
     options.limits = limits;

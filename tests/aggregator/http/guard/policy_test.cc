@@ -64,6 +64,27 @@ TEST_CASE("Hosts other than this machine's names are refused on TCP") {
   CHECK(verdict("GET /", std::string(kHost) + kHost) == 400);
 }
 
+TEST_CASE("A wildcard stands for one label, and beyond loopback every address goes") {
+  const Policy centre{{"localhost", "klepto.example", "*.fleet.example"}, true, true};
+  for (const char* host : {"klepto.example", "KLEPTO.example:9461", "a.fleet.example", "10.0.0.1", "10.0.0.1:443",
+                           "[2001:db8::1]:9461", "[::1]"}) {
+    CAPTURE(host);
+    CHECK(verdict("GET /", "Host: " + std::string(host) + "\r\n", centre) == 0);
+  }
+  for (const char* host : {"fleet.example", ".fleet.example", "a.b.fleet.example", "afleet.example", "evil.example",
+                           "10.0.0", "10.0.0.1.evil.example", "[2001:db8::g]", "[]", "[", "*.fleet.example.evil"}) {
+    CAPTURE(host);
+    CHECK(verdict("GET /", "Host: " + std::string(host) + "\r\n", centre) != 0);
+  }
+}
+
+TEST_CASE("Under TLS the own origin is that of https") {
+  const Policy centre{{"klepto.example"}, true, true};
+  const std::string host = "Host: klepto.example\r\n";
+  CHECK(verdict("GET /", host + "Origin: https://klepto.example\r\n", centre) == 0);
+  CHECK(verdict("GET /", host + "Origin: http://klepto.example\r\n", centre) == 403);
+}
+
 TEST_CASE("Any one Host goes on a Unix socket") {
   CHECK(verdict("GET /", "Host: evil.example\r\n", Policy()) == 0);
   CHECK(verdict("GET /", "Host:\r\n", Policy()) == 0);

@@ -1,5 +1,5 @@
-// What runs that come add to the rollups of a store, gathered before any row is read or written. For back ends that keep
-// rollups in rows and add many runs to them at once. One thread at a time.
+// What runs that come add to the rollups of a store, gathered before any row is read or written. For back ends that
+// keep rollups in rows and add many runs to them at once. One thread at a time.
 #pragma once
 
 #include <cstdint>

@@ -18,8 +18,7 @@ constexpr std::size_t kCopyWorth = 48;  // new runs, for which it pays to have a
 constexpr char kFindRuns[] = "SELECT id, change, body FROM runs WHERE id = ANY($1)";
 constexpr char kFindGone[] = "SELECT id FROM gone WHERE id = ANY($1)";
 constexpr char kNextChange[] = "SELECT nextval('change')";
-constexpr char kInsertLog[] =
-    "INSERT INTO log(change, settled, count, replaced, runs) VALUES($1, $2, $3, '', $4)";
+constexpr char kInsertLog[] = "INSERT INTO log(change, settled, count, replaced, runs) VALUES($1, $2, $3, '', $4)";
 constexpr char kInsertRuns[] =
     "INSERT INTO runs(id, started_at, kept_since, change, job, state, body, head) SELECT id, started_at, kept_since, $1,"
     " job, state, body, head FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::integer[], $6::smallint[],"
@@ -108,10 +107,8 @@ absl::Status Commit::find(const std::vector<Run>& runs, const std::vector<Basis>
   for (const Run& run : runs) ids.insert(run.id);
   for (const Basis& basis : bases) ids.insert(basis.id);
   const Array array = array_of(ids);
-  const absl::StatusOr<std::vector<Rows>> answers = db_.query_all({{"BEGIN"},
-                                                                   {kFindRuns, Values().array(array)},
-                                                                   {kFindGone, Values().array(array)},
-                                                                   {kNextChange}});
+  const absl::StatusOr<std::vector<Rows>> answers =
+      db_.query_all({{"BEGIN"}, {kFindRuns, Values().array(array)}, {kFindGone, Values().array(array)}, {kNextChange}});
   if (!answers.ok()) return answers.status();
   const Rows& found = (*answers)[1];
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -149,14 +146,20 @@ Applied Commit::apply(const Run& run) {
   if (staged.gone || staged.damaged) return Applied::kDuplicate;
   if (!staged.known) {
     staged.run = run;
-    staged.known = staged.changed = true;
+    staged.known = true;
+    note_change(staged);
     return Applied::kAccepted;
   }
   const Judgement judgement = judge(run, staged.run);
   if (judgement.applied != Applied::kAccepted) return judgement.applied;
   staged.run = merged(run, staged.run, judgement);
-  staged.changed = true;
+  note_change(staged);
   return Applied::kAccepted;
+}
+
+void Commit::note_change(Staged& staged) {
+  if (!staged.changed) order_.push_back(&staged);
+  staged.changed = true;
 }
 
 std::vector<Commit::Staged*> Commit::changed() {
@@ -191,7 +194,7 @@ absl::Status Commit::store(const std::vector<Staged*>& changed) {
   if (!settled.empty()) {
     if (absl::Status status = Settler(db_).lock(); !status.ok()) return status;
   }
-  statements.push_back(insert_log(changed));
+  statements.push_back(insert_log());
   if (!replaced.empty()) statements.push_back(update(replaced));
   if (fresh.size() >= kCopyWorth) {
     if (!replaced.empty()) {  // these first: where one has changed nothing else is worth the while
@@ -211,25 +214,25 @@ absl::Status Commit::store(const std::vector<Staged*>& changed) {
 
 // The rows of runs have changed already, and those of log say which of them are in rollups.
 absl::Status Commit::take_back(const std::vector<Staged*>& replaced) {
-  Settler settler(db_);
-  for (const Staged* each : replaced) {
-    const absl::StatusOr<Rows> waited =
-        db_.query(kMarkReplaced, Values().int8(each->stored_change).bytea(each->run.id.view()));
-    if (!waited.ok()) return waited.status();
-    if (!waited->empty()) continue;
-    if (absl::Status status = settler.withdraw(each->job, *each->stored); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+  std::vector<Statement> marks;
+  for (const Staged* each : replaced)
+    marks.push_back({kMarkReplaced, Values().int8(each->stored_change).bytea(each->run.id.view())});
+  const absl::StatusOr<std::vector<Rows>> waited = db_.query_all(marks);
+  if (!waited.ok()) return waited.status();
+  std::vector<Settler::Counted> counted;
+  for (std::size_t i = 0; i < replaced.size(); ++i)
+    if ((*waited)[i].empty()) counted.push_back({replaced[i]->job, &*replaced[i]->stored});
+  return Settler(db_).withdraw(counted);
 }
 
-Statement Commit::insert_log(const std::vector<Staged*>& changed) const {
+Statement Commit::insert_log() const {
   std::vector<const Run*> runs;
-  for (const Staged* each : changed) runs.push_back(&each->run);
+  for (const Staged* each : order_) runs.push_back(&each->run);
   return {kInsertLog, Values()
                           .int8(change_)
                           .boolean(unsettled_ == 0)
-                          .int4(static_cast<std::int64_t>(changed.size()))
-                          .bytea(encode_log(std::move(runs), now_))};
+                          .int4(static_cast<std::int64_t>(runs.size()))
+                          .bytea(encode_log(runs, now_))};
 }
 
 Statement Commit::insert(const std::vector<Staged*>& fresh) const {

@@ -48,18 +48,19 @@ class Commit {
     bool gone = false;     // expired
     bool damaged = false;  // stored, but cannot be read
     bool known = false;    // there is something to compare the next one with
-    bool changed = false;
+    bool changed = false;  // is in order_
     std::int64_t job = 0;
   };
 
   absl::Status find(const std::vector<Run>& runs, const std::vector<Basis>& bases);
   absl::Status check(const std::vector<Basis>& bases) const;
   Applied apply(const Run& run);
+  void note_change(Staged& staged);
   absl::Status find_jobs();
   std::vector<Staged*> changed();
   absl::Status store(const std::vector<Staged*>& changed);
   absl::Status take_back(const std::vector<Staged*>& replaced);
-  Statement insert_log(const std::vector<Staged*>& changed) const;
+  Statement insert_log() const;
   Statement insert(const std::vector<Staged*>& fresh) const;
   std::string copy_of(const std::vector<Staged*>& fresh) const;
   Statement update(const std::vector<Staged*>& replaced) const;
@@ -70,7 +71,8 @@ class Commit {
   const Damage damage_;
   std::int64_t change_ = 0;
   std::size_t unsettled_ = 0;
-  std::map<Uuid, Staged> staged_;  // by id: rows are written in that order
+  std::map<Uuid, Staged> staged_;     // by id: rows are written in that order
+  std::vector<const Staged*> order_;  // those that changed, in the order in which they first did
   JobKeys found_jobs_;
 };
 

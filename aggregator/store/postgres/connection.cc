@@ -174,7 +174,8 @@ absl::Status Connection::take(const Statement& statement, const Sent& sent, std:
     if (!result.ok()) return result.status();
     const ExecStatusType kind = PQresultStatus(result->get());
     if (kind == PGRES_COMMAND_OK || kind == PGRES_TUPLES_OK) {
-      const bool rolled_back = part == 1 && statement.sql == kCommit && std::string_view(PQcmdStatus(result->get())) != kCommit;
+      const bool rolled_back =
+          part == 1 && statement.sql == kCommit && std::string_view(PQcmdStatus(result->get())) != kCommit;
       if (rolled_back) status = absl::UnavailableError("the transaction was rolled back");
       if (part == 1) answers.emplace_back(result->release());
     } else {

@@ -45,8 +45,7 @@ template <typename Kind>
 std::string from_where(const FindingFilter<Kind>& filter, const char* condition) {
   return absl::StrCat(
       " FROM findings WHERE what = $1 AND (opened_at, id) < ($2, $3) AND opened_at >= $4 AND ($5 >> kind) & 1 = 1 AND ",
-      condition,
-      filter.job.empty() ? "" : " AND job = (SELECT key FROM jobs WHERE name = $6)",
+      condition, filter.job.empty() ? "" : " AND job = (SELECT key FROM jobs WHERE name = $6)",
       filter.run_id.none() ? "" : " AND run_id = $8");
 }
 
@@ -79,8 +78,8 @@ class PageReader {
       : db_(db), filter_(filter), after_(after), limit_(limit), damage_(damage) {}
 
   absl::StatusOr<FindingPage<Finding>> read() {
-    const absl::StatusOr<std::vector<Rows>> begun =
-        db_.query_all({{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}, {kLastClosing, Values().int2(What::kWhat)}});
+    const absl::StatusOr<std::vector<Rows>> begun = db_.query_all(
+        {{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}, {kLastClosing, Values().int2(What::kWhat)}});
     if (!begun.ok()) return begun.status();
     closings_ = after_ ? after_->closings : (*begun)[1].integer(0, 0);
     absl::Status status;
@@ -161,9 +160,9 @@ absl::StatusOr<std::vector<FindingCount<typename What::Kind>>> count(Connection&
                                                                      const FindingFilter<typename What::Kind>& filter) {
   using Kind = typename What::Kind;
   const char* const condition = !filter.open ? kAny : *filter.open ? kOpen : kClosedUntil;
-  const std::string sql = absl::StrCat("SELECT name, kind, n FROM (SELECT job, kind, count(*) AS n",
-                                       from_where(filter, condition),
-                                       " GROUP BY job, kind) AS counted JOIN jobs ON jobs.key = counted.job");
+  const std::string sql =
+      absl::StrCat("SELECT name, kind, n FROM (SELECT job, kind, count(*) AS n", from_where(filter, condition),
+                   " GROUP BY job, kind) AS counted JOIN jobs ON jobs.key = counted.job");
   const Before before{filter.until.value_or(std::numeric_limits<Nanos>::max())};
   const absl::StatusOr<Rows> rows =
       db.query(sql, values_of<What>(filter, before, std::numeric_limits<std::int64_t>::max()));
@@ -187,8 +186,8 @@ constexpr char kPut[] =
 // The job of a finding does not change.
 template <typename What>
 absl::Status put(Connection& db, std::int64_t job, typename What::Finding finding) {
-  const absl::StatusOr<std::vector<Rows>> stored = db.query_all(
-      {{kFind, Values().int2(What::kWhat).uuid(finding.id)}, {kLastClosing, Values().int2(What::kWhat)}});
+  const absl::StatusOr<std::vector<Rows>> stored =
+      db.query_all({{kFind, Values().int2(What::kWhat).uuid(finding.id)}, {kLastClosing, Values().int2(What::kWhat)}});
   if (!stored.ok()) return stored.status();
   const Rows& row = (*stored)[0];
   std::int64_t closing = 0;
@@ -218,22 +217,20 @@ absl::Status remove_delay(Connection& db, const Uuid& id) {
 }
 
 absl::StatusOr<std::size_t> expire_findings(Connection& db, Nanos horizon, std::size_t rows_max) {
-  const absl::StatusOr<Rows> gone = db.query(
-      "DELETE FROM findings WHERE (what, id) IN (SELECT what, id FROM findings WHERE closed_at < $1 LIMIT $2)",
-      Values().int8(horizon).int8(static_cast<std::int64_t>(rows_max)));
+  const absl::StatusOr<Rows> gone =
+      db.query("DELETE FROM findings WHERE (what, id) IN (SELECT what, id FROM findings WHERE closed_at < $1 LIMIT $2)",
+               Values().int8(horizon).int8(static_cast<std::int64_t>(rows_max)));
   if (!gone.ok()) return gone.status();
   return gone->affected();
 }
 
 absl::StatusOr<DelayPage> read_delays(Connection& db, const DelayFilter& filter,
-                                      const std::optional<FindingCursor>& after, std::size_t limit,
-                                      Damage damage) {
+                                      const std::optional<FindingCursor>& after, std::size_t limit, Damage damage) {
   return PageReader<Delays>(db, filter, after, limit, damage).read();
 }
 
 absl::StatusOr<AlertPage> read_alerts(Connection& db, const AlertFilter& filter,
-                                      const std::optional<FindingCursor>& after, std::size_t limit,
-                                      Damage damage) {
+                                      const std::optional<FindingCursor>& after, std::size_t limit, Damage damage) {
   return PageReader<Alerts>(db, filter, after, limit, damage).read();
 }
 

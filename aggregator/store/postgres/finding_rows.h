@@ -27,11 +27,9 @@ absl::StatusOr<std::size_t> expire_findings(Connection& db, Nanos horizon, std::
 
 // Store::delays() and Store::alerts(), of a limit that is not 0. Begin and end a transaction.
 absl::StatusOr<DelayPage> read_delays(Connection& db, const DelayFilter& filter,
-                                      const std::optional<FindingCursor>& after, std::size_t limit,
-                                      Damage damage);
+                                      const std::optional<FindingCursor>& after, std::size_t limit, Damage damage);
 absl::StatusOr<AlertPage> read_alerts(Connection& db, const AlertFilter& filter,
-                                      const std::optional<FindingCursor>& after, std::size_t limit,
-                                      Damage damage);
+                                      const std::optional<FindingCursor>& after, std::size_t limit, Damage damage);
 absl::StatusOr<std::optional<Alert>> read_alert(Connection& db, const Uuid& id);
 absl::StatusOr<DelayCounts> count_delays(Connection& db, const DelayFilter& filter);
 absl::StatusOr<AlertCounts> count_alerts(Connection& db, const AlertFilter& filter);

@@ -1,8 +1,5 @@
 #include "aggregator/store/postgres/log_rows.h"
 
-#include <algorithm>
-#include <tuple>
-
 #include "absl/container/flat_hash_set.h"
 #include "aggregator/wire/chunk.h"
 
@@ -33,10 +30,7 @@ absl::Status each(std::string_view chunk, absl::FunctionRef<bool(const wire::Chu
 
 }  // namespace
 
-std::string encode_log(std::vector<const Run*> runs, Nanos now) {
-  std::ranges::sort(runs, [](const Run* a, const Run* b) {
-    return std::tie(a->job, a->started_at, a->id) < std::tie(b->job, b->started_at, b->id);
-  });
+std::string encode_log(const std::vector<const Run*>& runs, Nanos now) {
   std::vector<wire::Chunked> chunked;
   chunked.reserve(runs.size());
   for (const Run* run : runs) chunked.push_back({run, static_cast<std::uint32_t>(chunked.size()), false, now});
@@ -44,7 +38,8 @@ std::string encode_log(std::vector<const Run*> runs, Nanos now) {
 }
 
 absl::Status each_run(std::string_view chunk, absl::FunctionRef<void(Run&&)> visit) {
-  return each(chunk, [](const wire::ChunkReader&, std::size_t) { return true; }, visit);
+  return each(
+      chunk, [](const wire::ChunkReader&, std::size_t) { return true; }, visit);
 }
 
 absl::Status each_ended(std::string_view chunk, std::string_view replaced,

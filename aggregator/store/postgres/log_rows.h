@@ -11,9 +11,8 @@
 
 namespace kleptometrics::aggregator::postgres {
 
-// By job and start, which takes the least room.
-std::string encode_log(std::vector<const Run*> runs, Nanos now);
-// Every run of the chunk.
+std::string encode_log(const std::vector<const Run*>& runs, Nanos now);
+// Every run of the chunk, in the order in which they were given.
 absl::Status each_run(std::string_view chunk, absl::FunctionRef<void(Run&&)> visit);
 // Those that have ended, are not among the ids in `replaced`, and are `wanted` by their job and start.
 absl::Status each_ended(std::string_view chunk, std::string_view replaced,

@@ -22,12 +22,12 @@ struct PostgresOptions {
   std::size_t readers = 8;  // connections for questions, made when they are first needed
 };
 
-// `url` is all of what --store was given, a connection URI of libpq: several hosts, sslmode and the like are libpq's, and
-// so are its environment variables. Unless it says otherwise only a server that takes writes is connected to, and no
-// host is waited for longer than 5 seconds.
-// InvalidArgument: the URL cannot be read (what it holds is not repeated: there may be a password in it); Unavailable:
-// no server answers; PermissionDenied: it does not let us in; FailedPrecondition: the tables are newer than this build,
-// or the server older than it needs; NotFound: `must_exist`, and there are no tables.
+// `url` is all of what --store was given, a connection URI of libpq: several hosts, sslmode and the like are libpq's,
+// and so are its environment variables. Unless it says otherwise only a server that takes writes is connected to, and
+// no host is waited for longer than 5 seconds. InvalidArgument: the URL cannot be read (what it holds is not repeated:
+// there may be a password in it); Unavailable: no server answers; PermissionDenied: it does not let us in;
+// FailedPrecondition: the tables are newer than this build, or the server older than it needs; NotFound: `must_exist`,
+// and there are no tables.
 absl::StatusOr<std::unique_ptr<Store>> open_postgres(std::string_view url, const PostgresOptions& options = {});
 
 }  // namespace kleptometrics::aggregator

@@ -27,8 +27,7 @@ constexpr char kUpdate[] =
 constexpr char kPutOne[] =
     "INSERT INTO rollups(resolution, series, job, start, bytes) VALUES($1, $2, $3, $4, $5)"
     " ON CONFLICT (resolution, series, job, start) DO UPDATE SET bytes = EXCLUDED.bytes";
-constexpr char kDeleteOne[] =
-    "DELETE FROM rollups WHERE resolution = $1 AND series = $2 AND job = $3 AND start = $4";
+constexpr char kDeleteOne[] = "DELETE FROM rollups WHERE resolution = $1 AND series = $2 AND job = $3 AND start = $4";
 constexpr char kReadExpired[] =
     "SELECT bytes FROM expired WHERE resolution = $1 AND series = $2 AND job = $3 AND start = $4";
 constexpr char kPutExpired[] =
@@ -84,8 +83,7 @@ absl::StatusOr<std::int64_t> RollupRows::key_of(const std::string& name) {
     series_read_ = true;
   }
   if (const auto known = series_.find(name); known != series_.end()) return known->second;
-  const absl::StatusOr<Rows> made =
-      db_.query("INSERT INTO series(name) VALUES($1) RETURNING key", Values().text(name));
+  const absl::StatusOr<Rows> made = db_.query("INSERT INTO series(name) VALUES($1) RETURNING key", Values().text(name));
   if (!made.ok()) return made.status();
   return series_[name] = made->integer(0, 0);
 }
@@ -118,8 +116,8 @@ absl::StatusOr<std::vector<RollupKey>> RollupRows::hours_in(const std::vector<Ro
   if (!rows.ok()) return rows.status();
   std::vector<RollupKey> hours;
   for (std::size_t i = 0; i < rows->size(); ++i) {
-    hours.push_back({Resolution::kHour, kDurations, rows->integer(i, 0),
-                     start_of_number(Resolution::kHour, rows->integer(i, 1))});
+    hours.push_back(
+        {Resolution::kHour, kDurations, rows->integer(i, 0), start_of_number(Resolution::kHour, rows->integer(i, 1))});
   }
   return hours;
 }

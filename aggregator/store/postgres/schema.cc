@@ -130,8 +130,8 @@ absl::StatusOr<int> version_of(Connection& db) {
 
 absl::Status upgrade(Connection& db) {
   // Waits as long as somebody else takes, within the statement's time.
-  absl::Status status = db.run(absl::StrCat("BEGIN; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(",
-                                            kSchemaLock, ")"));
+  absl::Status status =
+      db.run(absl::StrCat("BEGIN; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(", kSchemaLock, ")"));
   if (!status.ok()) return status;
   const absl::StatusOr<int> version = version_of(db);
   if (!version.ok()) return version.status();
@@ -140,7 +140,8 @@ absl::Status upgrade(Connection& db) {
         "CREATE SCHEMA IF NOT EXISTS kleptometrics; CREATE TABLE kleptometrics.meta(name text PRIMARY KEY, value bigint "
         "NOT NULL); INSERT INTO kleptometrics.meta VALUES('schema_version', 0), ('probes', 0)");
   }
-  for (int at = *version; status.ok() && at < kSchemaVersion; ++at) status = db.run(kUpgrades[static_cast<std::size_t>(at)]);
+  for (int at = *version; status.ok() && at < kSchemaVersion; ++at)
+    status = db.run(kUpgrades[static_cast<std::size_t>(at)]);
   if (status.ok())
     status = db.run(absl::StrCat("UPDATE meta SET value = ", kSchemaVersion, " WHERE name = 'schema_version'"));
   if (!status.ok()) return status;

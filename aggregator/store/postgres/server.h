@@ -1,5 +1,5 @@
-// The server as the store sees it: connections to it, made when they are needed, lent and kept. After an attempt in vain
-// nobody tries again for a while, so that a server that comes back is not stormed. Any thread.
+// The server as the store sees it: connections to it, made when they are needed, lent and kept. After an attempt in
+// vain nobody tries again for a while, so that a server that comes back is not stormed. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +54,7 @@ class Server {
 
   const Target target_;
 
-  Mutex connecting_;  // one attempt at a time
+  Mutex connecting_;                                     // one attempt at a time
   Nanos not_before_ KLEPTO_GUARDED_BY(connecting_) = 0;  // steady
   Nanos pause_ KLEPTO_GUARDED_BY(connecting_) = 0;
   absl::StatusCode code_ KLEPTO_GUARDED_BY(connecting_) = absl::StatusCode::kUnavailable;

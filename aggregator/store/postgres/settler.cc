@@ -30,7 +30,7 @@ constexpr char kJobs[] = "SELECT name, key FROM jobs WHERE name = ANY($1)";
 constexpr char kManyIn[] =
     "SELECT h.job, h.start FROM unnest($1::integer[], $2::integer[]) AS h(job, start) WHERE (SELECT count(*) FROM"
     " (SELECT 1 FROM runs WHERE job = h.job AND started_at >= h.start * 3600000000000 AND"
-    " started_at < (h.start + 1) * 3600000000000 LIMIT 32) AS some) = 32";
+    " started_at < (h.start + 1) * 3600000000000 LIMIT 32) AS few) = 32";
 constexpr char kSettledIn[] =
     "SELECT h.job, h.start, r.bytes FROM unnest($1::integer[], $2::integer[]) AS h(job, start) CROSS JOIN LATERAL"
     " (SELECT coalesce(head, body) AS bytes, change FROM runs WHERE job = h.job AND state <> 1 AND"
@@ -51,7 +51,8 @@ RollupKey hour_of(std::int64_t job, Nanos at) {
 }
 
 RollupKey hour_in(const Rows& rows, std::size_t row) {
-  return {Resolution::kHour, kDurations, rows.integer(row, 0), start_of_number(Resolution::kHour, rows.integer(row, 1))};
+  return {Resolution::kHour, kDurations, rows.integer(row, 0),
+          start_of_number(Resolution::kHour, rows.integer(row, 1))};
 }
 
 std::uint64_t runs_in(const stats::Rollup& rollup) {
@@ -90,8 +91,11 @@ absl::StatusOr<std::size_t> Settler::settle_locked(std::size_t runs_max) {
       changes.add(rows->integer(i, 0));
       const absl::Status status = each_ended(
           rows->bytes(i, 2), rows->bytes(i, 1), [](const std::string&, Nanos) { return true; },
-          [&](Run&& run) { ended.push_back({0, std::move(run)}); });
-      if (!status.ok()) return absl::DataLossError(absl::StrCat("row ", rows->integer(i, 0), " of log: ", status.message()));
+          [&](Run&& run) {
+            ended.push_back({0, std::move(run)});
+          });
+      if (!status.ok())
+        return absl::DataLossError(absl::StrCat("row ", rows->integer(i, 0), " of log: ", status.message()));
     }
   }
   if (changes.size() == 0) return std::size_t{0};

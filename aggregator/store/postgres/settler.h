@@ -1,6 +1,6 @@
-// Keeps rollups in step with runs: adds up what was committed since, takes out what is replaced, and what expires leaves
-// its sums behind. Everything here is done by whoever holds the settling lock, of which there is one among all processes.
-// One thread at a time; borrows the connection.
+// Keeps rollups in step with runs: adds up what was committed since, takes out what is replaced, and what expires
+// leaves its sums behind. Everything here is done by whoever holds the settling lock, of which there is one among all
+// processes. One thread at a time; borrows the connection.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +31,13 @@ class Settler {
 
   // Within a transaction. Taken until its end.
   absl::Status lock();
-  // Under the lock, where the row of runs is another one already: the run is taken out of the rollups.
-  absl::Status withdraw(std::int64_t job, const Run& run);
+  // A run as the rollups hold it.
+  struct Counted {
+    std::int64_t job = 0;
+    const Run* run = nullptr;
+  };
+  // Under the lock, where the rows of runs are other ones already: these are taken out of the rollups.
+  absl::Status withdraw(const std::vector<Counted>& runs);
   // Under the lock: removes runs of the job that have ended and were kept since before `horizon`, at most `runs_max`.
   // Their ids are remembered until `forget_at`. How many that were.
   absl::StatusOr<std::size_t> expire(std::int64_t job, Nanos horizon, Nanos forget_at, std::size_t runs_max);

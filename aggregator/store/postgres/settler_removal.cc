@@ -22,8 +22,7 @@ constexpr char kForgetLater[] =
     "INSERT INTO gone(id, until) SELECT id, $2 FROM unnest($1::uuid[]) AS id ON CONFLICT (id) DO UPDATE SET"
     " until = greatest(gone.until, EXCLUDED.until)";
 constexpr char kDeleteRuns[] = "DELETE FROM runs WHERE id = ANY($1)";
-constexpr char kCompleteSince[] =
-    "UPDATE jobs SET complete_since = greatest(complete_since, $2) WHERE key = $1";
+constexpr char kCompleteSince[] = "UPDATE jobs SET complete_since = greatest(complete_since, $2) WHERE key = $1";
 
 // The runs of the job in a stretch of time: one stretch is asked for by many series, one after the other.
 class OtherRuns {
@@ -55,15 +54,25 @@ class OtherRuns {
 
 }  // namespace
 
-absl::Status Settler::withdraw(std::int64_t job, const Run& run) {
-  const RollupKey hour{Resolution::kHour, kDurations, job, start_of(run.started_at, Resolution::kHour)};
-  const absl::StatusOr<Rollups> in_hour = rows_.read_all({hour});
-  if (!in_hour.ok()) return in_hour.status();
-  OtherRuns others(db_, job);
-  return rows_.remove(job, run, !in_hour->empty(),
-                      [&](Nanos since, Nanos until, bool, absl::FunctionRef<void(const Run&)> visit) {
-                        return others.each(since, until, visit);
-                      });
+// One by one: those behind are still counted, though their rows are not what is counted any more.
+absl::Status Settler::withdraw(const std::vector<Counted>& runs) {
+  for (std::size_t at = 0; at < runs.size(); ++at) {
+    const auto& [job, run] = runs[at];
+    const RollupKey hour{Resolution::kHour, kDurations, job, start_of(run->started_at, Resolution::kHour)};
+    const absl::StatusOr<Rollups> in_hour = rows_.read_all({hour});
+    if (!in_hour.ok()) return in_hour.status();
+    OtherRuns others(db_, job);
+    const auto each_other = [&](Nanos since, Nanos until, bool, absl::FunctionRef<void(const Run&)> visit) {
+      for (std::size_t i = at + 1; i < runs.size(); ++i) {
+        const Run& later = *runs[i].run;
+        if (runs[i].job == runs[at].job && later.started_at >= since && later.started_at < until) visit(later);
+      }
+      return others.each(since, until, visit);
+    };
+    const absl::Status status = rows_.remove(job, *run, !in_hour->empty(), each_other);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 // Hours that lose a run must have rows, which then hold all of them.

@@ -18,8 +18,8 @@ absl::Status status_of(const pg_result* result);
 // Of a connection that could not be made, or broke.
 absl::Status status_of(const pg_conn* connection);
 
-// True if the transaction failed because of another one, so that it may well succeed when it is tried again: a deadlock,
-// a row that another one inserted or changed meanwhile.
+// True if the transaction failed because of another one, so that it may well succeed when it is tried again: a
+// deadlock, a row that another one inserted or changed meanwhile.
 bool in_the_way(const absl::Status& status);
 // True if the server takes no writes: another one may be found that does.
 bool read_only(const absl::Status& status);

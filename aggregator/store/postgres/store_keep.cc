@@ -17,13 +17,12 @@ constexpr std::size_t kSliceRuns = 1000;      // removed in one slice of houseke
 constexpr std::size_t kSliceFindings = 1000;  // likewise
 constexpr std::size_t kSliceIds = 10'000;     // forgotten in one
 constexpr Nanos kHouseInterval = 60 * kNanosPerSecond;
-constexpr auto kSoon = std::chrono::seconds(1);     // what was committed here is settled
+constexpr auto kSoon = std::chrono::seconds(1);    // what was committed here is settled
 constexpr auto kLater = std::chrono::seconds(20);  // likewise by another process that may be gone
 
 constexpr char kRetaining[] = "SELECT key, spec FROM jobs WHERE retention_days > 0 ORDER BY key";
 constexpr char kForget[] = "DELETE FROM gone WHERE id IN (SELECT id FROM gone WHERE until <= $1 LIMIT $2)";
-constexpr char kDropOld[] =
-    "DELETE FROM log WHERE settled AND committed_at < clock_timestamp() - interval '1 day'";
+constexpr char kDropOld[] = "DELETE FROM log WHERE settled AND committed_at < clock_timestamp() - interval '1 day'";
 
 }  // namespace
 

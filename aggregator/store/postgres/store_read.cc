@@ -102,8 +102,8 @@ absl::StatusOr<RunPage> PostgresStore::runs(const RunFilter& filter, const std::
     const std::size_t first =
         in_columns(filter) ? std::min(limit, kRowsMax) + 1 : std::clamp(limit + 1, kRowsMin, kRowsMax);
     const bool may_go_on = !in_columns(filter) || limit >= kRowsMax;
-    absl::Status status = may_go_on ? db.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").status()
-                                    : absl::OkStatus();
+    absl::Status status =
+        may_go_on ? db.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").status() : absl::OkStatus();
     if (status.ok()) {
       status = each_newest(db, filter, after.value_or(kBeforeAll), first, damage, [&](Run&& run) {
         if (page.runs.size() == limit) {
@@ -149,8 +149,10 @@ absl::StatusOr<std::vector<JobHead>> PostgresStore::jobs(const std::string& name
         head.spec = *std::move(spec);
       if (!rows->null(i, 2)) {
         absl::StatusOr<Run> last = wire::decode_run(rows->bytes(i, 2));
-        if (last.ok()) head.last_run = *std::move(last);
-        else damage(absl::StrCat("the last run of ", head.name), last.status());
+        if (last.ok())
+          head.last_run = *std::move(last);
+        else
+          damage(absl::StrCat("the last run of ", head.name), last.status());
       }
       if (!rows->null(i, 3)) head.last_verdict = static_cast<State>(rows->integer(i, 3));
       head.running = rows->integer(i, 4) != 0;

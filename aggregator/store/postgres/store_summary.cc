@@ -124,9 +124,8 @@ class Summary {
   // Runs of a stretch that is asked for run by run are in its answer, settled or not.
   absl::Status add_waiting(const Rows& rows) {
     const auto stretch_of = [this](Nanos at) {
-      return std::ranges::any_of(request_.stretches, [at](const Stretch& stretch) {
-        return stretch.by != By::kRuns && holds(stretch, at);
-      });
+      return std::ranges::any_of(
+          request_.stretches, [at](const Stretch& stretch) { return stretch.by != By::kRuns && holds(stretch, at); });
     };
     const auto wanted = [&](const std::string& job, Nanos at) {
       return (request_.job.empty() || request_.job == job) && stretch_of(at);
@@ -156,8 +155,8 @@ class Summary {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const absl::StatusOr<stats::Rollup> rollup = wire::decode_rollup(rows.bytes(i, 3));
       if (!rollup.ok()) return rollup.status();
-      pieces_.rollup(std::string(rows.bytes(i, 0)), start_of_number(asked.resolution, rows.integer(i, 2)),
-                     asked.series, *rollup);
+      pieces_.rollup(std::string(rows.bytes(i, 0)), start_of_number(asked.resolution, rows.integer(i, 2)), asked.series,
+                     *rollup);
     }
     return absl::OkStatus();
   }

@@ -15,7 +15,6 @@ namespace kleptometrics::aggregator::postgres {
 namespace {
 
 constexpr int kTriesMax = 8;
-constexpr std::int64_t kRowsOfChanges = 1000;  // looked at for one answer of changes()
 
 constexpr char kPutJob[] = "UPDATE jobs SET spec = $2, retention_days = $3 WHERE key = $1";
 constexpr char kLogJob[] =
@@ -29,7 +28,7 @@ constexpr char kGiveUp[] = "DELETE FROM duties WHERE duty = $1 AND holder = $2";
 constexpr char kChanges[] =
     "SELECT change, job, spec, runs, following FROM (SELECT change, job, spec, runs, lead(change) OVER w AS following,"
     " sum(greatest(count, 1)) OVER w - greatest(count, 1) AS before FROM (SELECT * FROM log WHERE NOT passed"
-    " ORDER BY change LIMIT $2) AS oldest WINDOW w AS (ORDER BY change)) AS counted WHERE before < $1 ORDER BY change";
+    " ORDER BY change LIMIT $1 + 1) AS oldest WINDOW w AS (ORDER BY change)) AS counted WHERE before < $1 ORDER BY change";
 // Those that wait to be settled are dropped then.
 constexpr char kPass[] = "UPDATE log SET passed = true WHERE change = ANY($1) AND NOT settled";
 constexpr char kDrop[] = "DELETE FROM log WHERE change = ANY($1) AND settled";
@@ -118,7 +117,7 @@ absl::StatusOr<Changes> PostgresStore::changes(std::size_t limit) {
   const auto most = static_cast<std::int64_t>(std::clamp<std::size_t>(limit, 1, std::size_t{1} << 30U));
   const auto damage = telling();
   return read<Changes>([&](Connection& db) -> absl::StatusOr<Changes> {
-    const absl::StatusOr<Rows> rows = db.query(kChanges, Values().int8(most).int8(kRowsOfChanges));
+    const absl::StatusOr<Rows> rows = db.query(kChanges, Values().int8(most));
     if (!rows.ok()) return rows.status();
     Changes changes;
     for (std::size_t i = 0; i < rows->size(); ++i) {
@@ -134,7 +133,6 @@ absl::StatusOr<Changes> PostgresStore::changes(std::size_t limit) {
       if (!status.ok()) damage(absl::StrCat("row ", rows->integer(i, 0), " of log"), status);
     }
     changes.more = !rows->empty() && !rows->null(rows->size() - 1, 4);
-    if (!rows->empty() && rows->size() == static_cast<std::size_t>(kRowsOfChanges)) changes.more = true;
     return changes;
   });
 }
@@ -144,16 +142,14 @@ absl::Status PostgresStore::drop_changes(const std::string& upto) {
   Array changes = Array::int8();
   for (const absl::string_view each : absl::StrSplit(upto, ',')) {
     std::int64_t change = 0;
-    if (!absl::SimpleAtoi(each, &change)) return absl::InvalidArgumentError("this is no position in the list of changes");
+    if (!absl::SimpleAtoi(each, &change))
+      return absl::InvalidArgumentError("this is no position in the list of changes");
     changes.add(change);
   }
   const auto done = read<bool>([&](Connection& db) -> absl::StatusOr<bool> {
     absl::Status status;
     for (int tries = 0; tries < kTriesMax; ++tries) {
-      status = db.query_all({{"BEGIN"},
-                             {kPass, Values().array(changes)},
-                             {kDrop, Values().array(changes)},
-                             {kCommit}})
+      status = db.query_all({{"BEGIN"}, {kPass, Values().array(changes)}, {kDrop, Values().array(changes)}, {kCommit}})
                    .status();
       if (status.ok()) return true;
       db.roll_back();

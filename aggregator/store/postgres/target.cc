@@ -83,9 +83,8 @@ absl::StatusOr<Target> Target::parse(std::string_view url) {
         "%40 and %2F");
   }
   const std::string& host = options.contains("hostaddr") ? options["hostaddr"] : options["host"];
-  target.name_ = absl::StrCat("postgresql ", host.empty() ? "(default host)" : host,
-                              options["port"].empty() ? "" : ":", options["port"],
-                              options["dbname"].empty() ? "" : " database ", options["dbname"]);
+  target.name_ = absl::StrCat("postgresql ", host.empty() ? "(default host)" : host, options["port"].empty() ? "" : ":",
+                              options["port"], options["dbname"].empty() ? "" : " database ", options["dbname"]);
   return target;
 }
 

@@ -12,6 +12,7 @@ using kleptometrics::tests::Daemon;
 using kleptometrics::tests::Ended;
 using kleptometrics::tests::Json;
 using kleptometrics::tests::run_program;
+using kleptometrics::tests::TempDir;
 
 namespace {
 
@@ -27,6 +28,9 @@ std::string run_of(int number, const std::string& state, int seconds) {
          R"(:00Z","state":")" + state + R"(","duration_seconds":)" + std::to_string(seconds) +
          R"(,"host":"node-7","counters":{"rows":)" + two + "}}";
 }
+
+// A sidecar's, whatever the centre's may be.
+std::string own_store(const TempDir& folder) { return "--store=sqlite:" + folder / "runs.db"; }
 
 void report(const Daemon& daemon, int first, int last) {
   for (int i = first; i <= last; ++i) {
@@ -64,7 +68,8 @@ std::string metric(const Daemon& daemon, const std::string& name) {
 
 TEST_CASE("what a sidecar commits is at the centre, with the host on which it ran and what was added to it") {
   const Daemon centre;
-  const Daemon sidecar({"--forward=http://" + centre.listen()});
+  const TempDir own;
+  const Daemon sidecar({own_store(own), "--forward=http://" + centre.listen()});
   report(sidecar, 1, 9);
   runs_of(centre, 9);
   const std::string path = "/api/v1/runs/01890000-0000-7000-8000-000000000011";
@@ -81,7 +86,8 @@ TEST_CASE("what a sidecar commits is at the centre, with the host on which it ra
 TEST_CASE("while the centre is away its sidecar answers as ever, and sends it all when it is back") {
   Daemon centre;
   const std::string address = centre.listen();
-  Daemon sidecar({"--forward=http://" + address});
+  const TempDir own;
+  Daemon sidecar({own_store(own), "--forward=http://" + address});
   report(sidecar, 1, 3);
   runs_of(centre, 3);
   centre.kill();
@@ -91,7 +97,7 @@ TEST_CASE("while the centre is away its sidecar answers as ever, and sends it al
   sidecar.kill();
   sidecar.start();
   report(sidecar, 7, 9);
-  Daemon back({"--listen=" + address, "--store=sqlite:" + centre.dir() / "runs.db"});
+  Daemon back({"--listen=" + address, "--store=" + centre.store()});
   require_same(sidecar, back, 9);
   sidecar.eventually("/api/v1/jobs", [&](const Json&) { return metric(sidecar, "forward_waiting") == "0"; });
   REQUIRE(metric(sidecar, "forward_waiting") == "0");
@@ -101,7 +107,8 @@ TEST_CASE("while the centre is away its sidecar answers as ever, and sends it al
 
 TEST_CASE("a centre that hangs does not hold up the end of its sidecar, nor what it answers") {
   const Daemon centre;
-  Daemon sidecar({"--forward=" + centre.endpoint()});
+  const TempDir own;
+  Daemon sidecar({own_store(own), "--forward=" + centre.endpoint()});
   report(sidecar, 1, 3);
   runs_of(centre, 3);
   REQUIRE(::kill(centre.pid(), SIGSTOP) == 0);

@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -17,6 +19,20 @@
 namespace kleptometrics::tests {
 
 void Daemon::pause() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
+
+bool same(const Json& a, const Json& b) {
+  if (a.is_number() && b.is_number()) {
+    const auto x = a.get<double>();
+    const auto y = b.get<double>();
+    return std::abs(x - y) <= 1e-9 * std::max(std::abs(x), std::abs(y));
+  }
+  if (a.type() != b.type() || a.size() != b.size()) return false;
+  if (a.is_object())
+    return std::all_of(a.items().begin(), a.items().end(), [&](const auto& item) {
+      return b.contains(item.key()) && same(item.value(), b.at(item.key()));
+    });
+  return a.is_array() ? std::equal(a.begin(), a.end(), b.begin(), same) : a == b;
+}
 
 std::string read_file(const std::string& path) {
   const std::ifstream file(path);

@@ -88,6 +88,9 @@ class Daemon {
   std::string listen_;
 };
 
+// Equal, but that numbers may differ by 1e-9 of themselves, as sums of doubles in another order do.
+bool same(const Json& a, const Json& b);
+
 std::string read_file(const std::string& path);
 
 }  // namespace kleptometrics::tests

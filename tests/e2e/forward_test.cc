@@ -12,6 +12,7 @@ using kleptometrics::tests::Daemon;
 using kleptometrics::tests::Ended;
 using kleptometrics::tests::Json;
 using kleptometrics::tests::run_program;
+using kleptometrics::tests::same;
 using kleptometrics::tests::TempDir;
 
 namespace {
@@ -53,7 +54,7 @@ void require_same(const Daemon& one, const Daemon& other, std::size_t runs) {
   REQUIRE(first.at("runs").size() == runs);
   REQUIRE(first == second);
   for (const std::string question : {"stats", "stats?outcome=failed", "stats?measure=counter:rows", "history"})
-    REQUIRE(one.json("/api/v1/jobs/import/" + question) == other.json("/api/v1/jobs/import/" + question));
+    REQUIRE(same(one.json("/api/v1/jobs/import/" + question), other.json("/api/v1/jobs/import/" + question)));
 }
 
 std::string metric(const Daemon& daemon, const std::string& name) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <thread>
 
@@ -36,24 +35,10 @@ std::string asked(const std::string& path, const char* sql) {
   return said;
 }
 
-bool same(const Json& a, const Json& b) {
-  if (a.is_number() && b.is_number()) {
-    const auto x = a.get<double>();
-    const auto y = b.get<double>();
-    return std::abs(x - y) <= 1e-9 * std::max(std::abs(x), std::abs(y));
-  }
-  if (a.type() != b.type() || a.size() != b.size()) return false;
-  if (a.is_object())
-    return std::all_of(a.items().begin(), a.items().end(), [&](const auto& item) {
-      return b.contains(item.key()) && same(item.value(), b.at(item.key()));
-    });
-  return a.is_array() ? std::equal(a.begin(), a.end(), b.begin(), same) : a == b;
-}
-
 void compare_answers(const Daemon& daemon, const Daemon& undisturbed, const std::string& path, Faults& faults) {
   const tests::Answer one = daemon.get(path);
   const tests::Answer other = undisturbed.get(path);
-  if (one.status != 200 || other.status != 200 || !same(one.json(), other.json()))
+  if (one.status != 200 || other.status != 200 || !tests::same(one.json(), other.json()))
     faults.push_back("GET " + path + ": " + one.body + " where an undisturbed aggregator says " + other.body);
 }
 

@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/support/store_under_test.h"
+
 namespace kleptometrics::tests {
 
 void Daemon::pause() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
@@ -63,7 +65,7 @@ Ended run_program(const std::vector<std::string>& command, const std::vector<std
 }
 
 Daemon::Daemon(std::vector<std::string> more_flags, std::vector<std::string> program)
-    : more_flags_(std::move(more_flags)), program_(std::move(program)) {
+    : store_(fresh_store_url(dir_.path())), more_flags_(std::move(more_flags)), program_(std::move(program)) {
   if (program_.empty()) program_ = {KLEPTO_DAEMON};
   start();
 }
@@ -73,9 +75,8 @@ Daemon::~Daemon() {
 }
 
 std::vector<std::string> Daemon::flags() const {
-  std::vector<std::string> all{"--listen=127.0.0.1:0", "--socket=" + dir_ / "klepto.sock",
-                               "--store=sqlite:" + dir_ / "runs.db", "--spool_dir=" + dir_ / "spool",
-                               "--ready_file=" + dir_ / "ready"};
+  std::vector<std::string> all{"--listen=127.0.0.1:0", "--socket=" + dir_ / "klepto.sock", "--store=" + store_,
+                               "--spool_dir=" + dir_ / "spool", "--ready_file=" + dir_ / "ready"};
   all.insert(all.end(), more_flags_.begin(), more_flags_.end());  // the last of a kind counts
   return all;
 }

@@ -69,8 +69,9 @@ class Daemon {
 
   // Environment of a program that is to report to it.
   std::vector<std::string> environment() const;
-  std::vector<std::string> flags() const;  // it is started with
-  std::string endpoint() const;            // unix:…
+  std::vector<std::string> flags() const;              // it is started with
+  const std::string& store() const { return store_; }  // URL, if no flag says otherwise: store_under_test.h
+  std::string endpoint() const;                        // unix:…
   const std::string& listen() const { return listen_; }
   std::string log() const;
   pid_t pid() const { return pid_; }  // 0: it does not run
@@ -80,6 +81,7 @@ class Daemon {
   static void pause();  // 20 ms between two looks at another process
 
   TempDir dir_;
+  std::string store_;
   std::vector<std::string> more_flags_;
   std::vector<std::string> program_;
   pid_t pid_ = 0;

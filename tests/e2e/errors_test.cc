@@ -55,7 +55,7 @@ TEST_CASE("Flags that cannot be meant are refused with a line that says so") {
   check_refused({"--socket=/no/such/folder/klepto.sock"}, "/no/such/folder");
 }
 
-TEST_CASE("A port, a socket or a store in use is refused by name") {
+TEST_CASE("A port, a socket or a store in use is refused by name", "[file]") {
   const Daemon daemon;
   check_refused({"--listen=" + daemon.listen()}, daemon.listen());
   check_refused({"--socket=" + daemon.endpoint().substr(5)}, daemon.endpoint().substr(5));
@@ -70,7 +70,7 @@ TEST_CASE("--help explains every flag and --version names the build") {
   CHECK(start_with({"--version"}).output.find("kleptometricsd 0.") != std::string::npos);
 }
 
-TEST_CASE("A store in use is copied, the copy holds together, and one that does not is told of") {
+TEST_CASE("A store in use is copied, the copy holds together, and one that does not is told of", "[file]") {
   Daemon daemon;
   const std::string store = "--store=sqlite:" + daemon.dir() / "runs.db";
   const std::string copy = daemon.dir() / "copy.db";

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <variant>
 
+#include "aggregator/keys/key_ring.h"
 #include "aggregator/schedule/cron.h"
 #include "aggregator/wire/rollups.h"
 #include "aggregator/wire/wire.h"
@@ -87,6 +88,20 @@ TEST_CASE("the seeds of cron expressions are read, and reach names, nicknames an
     ++read;
   }
   CHECK(read >= 6);
+}
+
+TEST_CASE("the seeds of keys are read, and reach both ends of a judgement") {
+  using aggregator::keys::Verdict;
+  std::map<Verdict, int> verdicts;
+  for (const auto& [name, bytes] : whole_files_of("keys")) {
+    INFO(name);
+    const std::size_t end = bytes.find('\n');
+    const auto ring = aggregator::keys::KeyRing::parse(std::string_view(bytes).substr(end + 1), name);
+    REQUIRE(ring.ok());
+    ++verdicts[ring->judge(std::string_view(bytes).substr(0, end), aggregator::keys::Scope::kWrite)];
+  }
+  CHECK(verdicts[Verdict::kGranted] == 2);
+  CHECK(verdicts[Verdict::kUnknown] == 3);
 }
 
 TEST_CASE("the seeds of rollups are read, and reach every outcome") {

@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
     const std::filesystem::path corpus = argv[1];
     write(corpus / "cron", kleptometrics::fuzz::cron_seeds());
     write(corpus / "journal", kleptometrics::fuzz::journal_seeds());
+    write(corpus / "keys", kleptometrics::fuzz::keys_seeds());
     write(corpus / "push", kleptometrics::fuzz::push_seeds());
     write(corpus / "sketch", kleptometrics::fuzz::sketch_seeds());
     write(corpus / "rollup", kleptometrics::fuzz::rollup_seeds());

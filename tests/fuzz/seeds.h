@@ -13,6 +13,7 @@ inline constexpr const char* kWholePrefix = "whole-";
 
 std::map<std::string, std::string> cron_seeds();
 std::map<std::string, std::string> journal_seeds();
+std::map<std::string, std::string> keys_seeds();
 std::map<std::string, std::string> push_seeds();
 std::map<std::string, std::string> sketch_seeds();
 std::map<std::string, std::string> rollup_seeds();

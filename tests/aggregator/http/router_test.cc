@@ -93,5 +93,25 @@ TEST_CASE("hostile paths are shown, not obeyed") {
   CHECK(at(response, "/detail") == "there is nothing at /api/v1/<script>\"\\\n\xef\xbf\xbd");
 }
 
+TEST_CASE("a route asks for the scope that it was given, else a GET for reading and the rest for everything") {
+  using keys::Scope;
+  Table table;
+  table.router.add("GET", "/open", says("open"), Scope::kNone);
+  table.router.add("POST", "/told", says("told"), Scope::kWrite);
+  const auto scope = [&](const char* method, const char* path) {
+    Request request;
+    request.method = method;
+    request.path = path;
+    return table.router.scope_of(request);
+  };
+  CHECK(scope("GET", "/open") == Scope::kNone);
+  CHECK(scope("HEAD", "/open") == Scope::kNone);
+  CHECK(scope("POST", "/told") == Scope::kWrite);
+  CHECK(scope("GET", "/api/v1/jobs/nightly") == Scope::kRead);
+  CHECK(scope("POST", "/api/v1/jobs/nightly/runs") == Scope::kAdmin);
+  CHECK(scope("POST", "/open") == Scope::kRead);
+  CHECK(scope("GET", "/nowhere") == Scope::kRead);
+}
+
 }  // namespace
 }  // namespace kleptometrics::aggregator::http

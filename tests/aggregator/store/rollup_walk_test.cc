@@ -228,7 +228,7 @@ TEST_CASE("random walks leave SQLite's sums as they leave the model's, settled n
 TEST_CASE("random walks leave SQLite's sums as they leave the model's, settled by age alone") { walk_all(5000, 3); }
 
 TEST_CASE("random walks leave Redis's sums as they leave the model's") {
-  if (tests::RedisServer::shared() == nullptr) return;
+  if (!redis_is_there()) return;
   for (std::uint32_t seed = 1; seed <= kSeeds / 5; ++seed) walk_through(seed, redis_kind());
 }
 

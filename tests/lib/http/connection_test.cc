@@ -1,7 +1,12 @@
 #include "lib/http/connection.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <string>
+#include <thread>
 
 #include "tests/fakes/peer.h"
 #include "tests/support/catch.h"
@@ -62,6 +67,43 @@ TEST_CASE("A peer that does not finish is given up at the deadline, one that clo
   CHECK(Exchange(cut.endpoint()).error.find("the answer is cut") != std::string::npos);
   const Peer silent("");
   CHECK(Exchange(silent.endpoint()).error.find("Connection reset by peer") != std::string::npos);
+}
+
+// A port at which connections are taken and nothing is ever said.
+struct SilentPort {
+  int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+
+  SilentPort() {
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(socket, reinterpret_cast<const sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(socket, 8) == 0);
+    ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+  }
+  ~SilentPort() { ::close(socket); }
+  SilentPort(const SilentPort&) = delete;
+  SilentPort& operator=(const SilentPort&) = delete;
+  std::string endpoint() const { return "https://127.0.0.1:" + std::to_string(ntohs(address.sin_port)); }
+};
+
+TEST_CASE("A peer that does not greet is given up at the deadline, and one that speaks no TLS at once") {
+  const SilentPort silent;
+  const Exchange waited(silent.endpoint(), milliseconds(50));
+  CHECK_FALSE(waited.opened);
+  CHECK(waited.error == "connect to 127.0.0.1: Connection timed out");
+  CHECK_FALSE(waited.connection.is_open());
+  const SilentPort plain;
+  std::thread speaker([&] {
+    const int peer = ::accept(plain.socket, nullptr, nullptr);
+    ::send(peer, "HTTP/1.1 400 Bad Request\r\n\r\n", 28, MSG_NOSIGNAL);
+    ::close(peer);
+  });
+  const Exchange refused(plain.endpoint());
+  speaker.join();
+  CHECK_FALSE(refused.opened);
+  CHECK(refused.error.find("connect to 127.0.0.1: ") == 0);
 }
 
 TEST_CASE("An answer larger than allowed is refused") {

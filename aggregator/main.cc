@@ -95,9 +95,9 @@ ABSL_FLAG(
     "the way between the two is down, or its machine is lost for good");
 ABSL_FLAG(
     std::string, forward, "",
-    "http://host:port or unix:/path of another aggregator, a centre, to which what is committed to this store from "
-    "now on is passed on. While it is away, that waits in the store. KLEPTO_API_KEY: the key to show there. Empty: "
-    "nowhere");
+    "http://host:port, https://host:port or unix:/path of another aggregator, a centre, to which what is committed to this store from "
+    "now on is passed on. While it is away, that waits in the store. KLEPTO_API_KEY: the key to show there. "
+    "KLEPTO_CA_FILE: certificates (PEM) that alone are trusted for https. Empty: nowhere");
 ABSL_FLAG(
     bool, verify_store, false,
     "count everything in the store anew, say where what was derived from runs is not what they say, and end: 0 if "
@@ -309,7 +309,8 @@ void add_counters_of(const Forwarder* forwarder, std::vector<http::ServiceCounte
 absl::StatusOr<std::unique_ptr<Forwarder>> forwarder_of(Store& store, Committer& committer) {
   const std::string url = absl::GetFlag(FLAGS_forward);
   if (url.empty()) return nullptr;
-  return Forwarder::create(store, committer, system_clock(), url, places::environment("KLEPTO_API_KEY"));
+  return Forwarder::create(store, committer, system_clock(),
+                           {url, places::environment("KLEPTO_API_KEY"), places::environment("KLEPTO_CA_FILE")});
 }
 
 absl::Status run(Settings settings) {

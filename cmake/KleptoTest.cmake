@@ -22,7 +22,7 @@ if(NOT KLEPTO_SANITIZE)
 endif()
 
 # klepto_test(NAME SOURCES … LIBRARIES … [LABELS …] [TIMEOUT seconds] [STORES …])
-# Once more for each of the stores (tests/support/store_under_test.h), but for the test cases tagged [file].
+# Once more for each of the stores (tests/support/store_under_test.h), but for test cases tagged [file] or [not-STORE].
 function(klepto_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS;STORES" ${ARGN})
   if(NOT arg_TIMEOUT)
@@ -45,7 +45,7 @@ function(klepto_test name)
   endif()
   catch_discover_tests(${name}_test TEST_PREFIX "${name}: " ${strict} PROPERTIES ${properties} ENVIRONMENT "${environment}")
   foreach(store IN LISTS arg_STORES)
-    catch_discover_tests(${name}_test TEST_SPEC "~[file]" TEST_PREFIX "${name} on ${store}: " TEST_LIST ${name}_${store} ${strict}
+    catch_discover_tests(${name}_test TEST_SPEC "~[file]~[not-${store}]" TEST_PREFIX "${name} on ${store}: " TEST_LIST ${name}_${store} ${strict}
       PROPERTIES ${properties} ENVIRONMENT "KLEPTO_TEST_STORE=${store};${environment}")
   endforeach()
 endfunction()

@@ -4,10 +4,10 @@
 
 # Debian's names, also those of its relatives.
 klepto_packages='g++ cmake ninja-build ccache pkg-config protobuf-compiler libprotobuf-dev libabsl-dev libcpp-httplib-dev
-  nlohmann-json3-dev libsqlite3-dev libhiredis-dev libssl-dev libjemalloc-dev catch2 curl tzdata'
+  nlohmann-json3-dev libsqlite3-dev libhiredis-dev libpq-dev libssl-dev libjemalloc-dev catch2 curl tzdata'
 
 # For tests and benchmarks that are left out where these are missing. The second of clang's is its sanitizers and libFuzzer.
-klepto_test_packages='clang libclang-rt-dev libbenchmark-dev prometheus prometheus-cpp-dev python3-croniter redis-server strace'
+klepto_test_packages='clang libclang-rt-dev libbenchmark-dev prometheus prometheus-cpp-dev postgresql python3-croniter redis-server strace'
 
 say() { printf '%s\n' "-- $*"; }
 complain() { printf '%s\n' "$*" >&2; }

@@ -54,8 +54,8 @@ std::optional<wire::PushResult> result_of(const Reply& reply, std::size_t count)
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Forwarder>> Forwarder::create(Store& store, Committer& committer, const Clock& clock,
-                                                             const std::string& url, const std::string& api_key) {
-  auto transport = make_http_transport(url, api_key);
+                                                             const Centre& centre) {
+  auto transport = make_http_transport(centre);
   if (!transport.ok()) return absl::InvalidArgumentError(absl::StrCat("--forward: ", transport.status().message()));
   if (store.shared())
     return absl::FailedPreconditionError(
@@ -64,8 +64,8 @@ absl::StatusOr<std::unique_ptr<Forwarder>> Forwarder::create(Store& store, Commi
   if (absl::Status status = store.keep_changes(); !status.ok()) return status;
   Options options;
   options.seed = std::random_device()();
-  return std::make_unique<Forwarder>(store, committer, clock, std::make_unique<Courier>(*std::move(transport)), url,
-                                     options);
+  return std::make_unique<Forwarder>(store, committer, clock, std::make_unique<Courier>(*std::move(transport)),
+                                     centre.url, options);
 }
 
 Forwarder::Forwarder(Store& store, Committer& committer, const Clock& clock, std::unique_ptr<Transport> transport,

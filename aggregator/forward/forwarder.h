@@ -57,10 +57,10 @@ class Forwarder {
   // What turn_once() answers when there is nothing to be done until more is committed.
   static constexpr Nanos kIdle = std::numeric_limits<Nanos>::max();
 
-  // To `url`, for main: InvalidArgument where that is no endpoint; FailedPrecondition where others may commit to the
-  // store, as they would pass on the same runs. Before the committer starts. Borrows what it is given.
+  // To the centre, for main: InvalidArgument where that is no endpoint; FailedPrecondition where others may commit to
+  // the store, as they would pass on the same runs. Before the committer starts. Borrows what it is given.
   static absl::StatusOr<std::unique_ptr<Forwarder>> create(Store& store, Committer& committer, const Clock& clock,
-                                                           const std::string& url, const std::string& api_key);
+                                                           const Centre& centre);
   // The same by any transport: `to` is what the log calls it. The store keeps its changes already.
   Forwarder(Store& store, Committer& committer, const Clock& clock, std::unique_ptr<Transport> transport,
             std::string to, const Options& options);

@@ -17,7 +17,8 @@ constexpr std::size_t kAnswerBytesMax = 16U << 20U;
 
 class HttpTransport final : public Transport {
  public:
-  HttpTransport(http::Endpoint endpoint, const std::string& api_key) : connection_(std::move(endpoint)) {
+  HttpTransport(http::Endpoint endpoint, const std::string& api_key, const std::string& ca_file)
+      : connection_(std::move(endpoint), ca_file) {
     head_ = "POST /api/v1/runs HTTP/1.1\r\nHost: " + connection_.endpoint().host_field() +
             "\r\nUser-Agent: kleptometricsd\r\nContent-Type: application/x-protobuf\r\n";
     if (!api_key.empty()) head_ += "Authorization: Bearer " + api_key + "\r\n";
@@ -48,12 +49,12 @@ class HttpTransport final : public Transport {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Transport>> make_http_transport(const std::string& url, const std::string& api_key) {
-  std::optional<http::Endpoint> endpoint = http::parse_endpoint(url);
-  if (!endpoint) return absl::InvalidArgumentError(http::refusal_of(url));
-  if (api_key.find_first_of("\r\n") != std::string::npos)
+absl::StatusOr<std::unique_ptr<Transport>> make_http_transport(const Centre& centre) {
+  std::optional<http::Endpoint> endpoint = http::parse_endpoint(centre.url);
+  if (!endpoint) return absl::InvalidArgumentError(http::refusal_of(centre.url));
+  if (centre.api_key.find_first_of("\r\n") != std::string::npos)
     return absl::InvalidArgumentError("the API key has a line break");
-  return std::make_unique<HttpTransport>(*std::move(endpoint), api_key);
+  return std::make_unique<HttpTransport>(*std::move(endpoint), centre.api_key, centre.ca_file);
 }
 
 }  // namespace kleptometrics::aggregator

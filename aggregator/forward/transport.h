@@ -24,8 +24,14 @@ class Transport {
   virtual void give_up() {}
 };
 
-// To an aggregator at `http://host:port` or `unix:/path`, with `api_key` unless that is empty. InvalidArgument names
-// what is wrong with either. Its post() cannot be given up by itself: see Courier.
-absl::StatusOr<std::unique_ptr<Transport>> make_http_transport(const std::string& url, const std::string& api_key);
+// Where the centre is, and how it is known.
+struct Centre {
+  std::string url;        // `http://host:port`, `https://host:port` or `unix:/path`
+  std::string api_key{};  // shown there unless it is empty
+  std::string ca_file{};  // whose certificates alone are trusted; empty: those that the system trusts
+};
+
+// InvalidArgument names what is wrong with the URL or the key. Its post() cannot be given up by itself: see Courier.
+absl::StatusOr<std::unique_ptr<Transport>> make_http_transport(const Centre& centre);
 
 }  // namespace kleptometrics::aggregator

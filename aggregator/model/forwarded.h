@@ -13,6 +13,9 @@ namespace kleptometrics::aggregator {
 inline constexpr std::string_view kForwardedBoot = "forwarded";
 
 inline bool forwarded(const Run& run) { return run.boot_id == kForwardedBoot; }
-inline void mark_forwarded(Run& run) { run.boot_id = kForwardedBoot; }
+// Of what reports by plain HTTP nobody watches the program, and there is nothing to be said.
+inline void mark_forwarded(Run& run) {
+  if (run.reporter == Reporter::kLibrary) run.boot_id = kForwardedBoot;
+}
 
 }  // namespace kleptometrics::aggregator

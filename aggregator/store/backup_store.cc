@@ -9,6 +9,8 @@ namespace kleptometrics::aggregator {
 absl::Status backup_store(std::string_view url, const std::string& path) {
   constexpr std::string_view kSqlite = "sqlite:";
   if (url.starts_with(kSqlite)) return backup_sqlite(url.substr(kSqlite.size()), path);
+  if (url.starts_with("postgresql://") || url.starts_with("postgres://"))
+    return absl::InvalidArgumentError("a store in PostgreSQL is copied by pg_dump, or by what backs up the server");
   if (url.starts_with("redis"))
     return absl::InvalidArgumentError(
         "a store in Redis is copied by Redis: `redis-cli BGSAVE` writes its file dump.rdb");

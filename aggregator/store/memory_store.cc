@@ -40,7 +40,7 @@ absl::StatusOr<std::vector<Applied>> MemoryStore::commit(std::vector<Run> runs, 
   }
   if (!keeps_changes_) return applied;
   std::ranges::sort(changed);
-  changed.erase(std::ranges::unique(changed).begin(), changed.end());
+  changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
   std::vector<Change> changes;
   for (const Uuid& id : changed) {
     const Run& run = by_id_.at(id)->run;

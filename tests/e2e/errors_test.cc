@@ -48,6 +48,7 @@ TEST_CASE("Flags that cannot be meant are refused with a line that says so") {
   check_refused({"--listen=127.0.0.1:70000"}, "70000");
   check_refused({"--listen=0.0.0.0:0"}, "beyond loopback");
   check_refused({"--store=oracle:x"}, "oracle");
+  check_refused({"--forward=centre:9461"}, "--forward: endpoint \"centre:9461\"");
   check_refused({"--store=sqlite:"}, "path is empty");
   check_refused({"--store=sqlite:/no/such/folder/runs.db"}, "/no/such/folder");
   check_refused({"--store=sqlite:/proc/runs.db"}, "/proc/runs.db");

@@ -15,6 +15,7 @@
 
 #include "lib/http/connection.h"
 #include "tests/e2e/daemon.h"
+#include "tests/e2e/memory.h"
 #include "tests/support/catch.h"
 #include "tests/support/certificates.h"
 
@@ -25,6 +26,7 @@ using kleptometrics::tests::Ended;
 using kleptometrics::tests::Json;
 using kleptometrics::tests::PemFiles;
 using kleptometrics::tests::read_file;
+using kleptometrics::tests::remembers;
 using kleptometrics::tests::run_program;
 using kleptometrics::tests::Subject;
 using kleptometrics::tests::TempDir;
@@ -156,27 +158,6 @@ void check_refused(const std::vector<std::string>& flags, const std::string& why
   INFO(ended.output);
   CHECK(ended.exit_code == 1);
   CHECK(ended.output.find(why) != std::string::npos);
-}
-
-// Whether bytes are somewhere in what a process may write to.
-bool remembers(pid_t pid, const std::string& bytes) {
-  const std::string folder = "/proc/" + std::to_string(pid);
-  std::ifstream maps(folder + "/maps");
-  std::ifstream memory(folder + "/mem", std::ios::binary);
-  REQUIRE(memory.good());
-  for (std::string line; std::getline(maps, line);) {
-    unsigned long long begin = 0;
-    unsigned long long end = 0;
-    char rights[8] = {};
-    if (std::sscanf(line.c_str(), "%llx-%llx %7s", &begin, &end, rights) != 3 || rights[1] != 'w') continue;
-    std::string content(end - begin, '\0');
-    memory.clear();
-    memory.seekg(static_cast<std::streamoff>(begin));
-    memory.read(content.data(), static_cast<std::streamsize>(content.size()));
-    content.resize(static_cast<std::size_t>(std::max<std::streamsize>(memory.gcount(), 0)));
-    if (content.find(bytes) != content.npos) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -450,4 +431,33 @@ TEST_CASE("A centre is called by the names of its certificate, by addresses, and
   for (const char* host : {"localhost", "a.fleet.example:9461", "10.1.2.3", "proxy.example", "b.other.example"})
     CHECK(status(host) == 200);
   for (const char* host : {"fleet.example", "evil.example"}) CHECK(status(host) == 421);
+}
+
+TEST_CASE("a sidecar forwards over TLS by its key; while that is wrong runs wait, and its log says so once") {
+  const bool known = GENERATE(false, true);  // a key that may only read
+  Centre centre;
+  const auto sidecar_with = [&](const std::string& key) {
+    return std::vector<std::string>{"env", "KLEPTO_API_KEY=" + key, "KLEPTO_CA_FILE=" + centre.authority.ca_file(),
+                                    KLEPTO_DAEMON};
+  };
+  const TempDir dir;
+  const std::vector<std::string> flags{"--store=sqlite:" + dir / "runs.db", "--forward=" + centre.endpoint()};
+  {
+    std::string wrong = centre.keys[known ? "read" : "write"];
+    if (!known) wrong.back() = wrong.back() == '0' ? '1' : '0';
+    const Daemon sidecar(flags, sidecar_with(wrong));
+    REQUIRE(sidecar.send("POST", "/api/v1/jobs/nightly/runs", "{}").status == 201);
+    sidecar.eventually("/api/v1/jobs", [&](const Json&) {
+      const std::string metrics = sidecar.get("/metrics").body;
+      return metrics.find("kleptometrics_forward_failures_total 3\n") != std::string::npos;
+    });
+    const std::string log = sidecar.log();
+    const std::size_t told = log.find("it answers with status 40");
+    REQUIRE(told != std::string::npos);
+    REQUIRE(log.find("it answers with status 40", told + 1) == std::string::npos);
+    REQUIRE(centre.runs_of("nightly") == 0);
+  }
+  const Daemon sidecar(flags, sidecar_with(centre.keys["write"]));
+  sidecar.eventually("/api/v1/jobs", [&](const Json&) { return centre.runs_of("nightly") == 1; });
+  REQUIRE(centre.runs_of("nightly") == 1);
 }

@@ -74,17 +74,19 @@ std::string pristine(const std::string& programs) {
     give(made.path());
     must_run("cd / && " + as_other_user() + programs + "/initdb -D " + (made / "data") +
              " -U klepto --auth=trust -E UTF8 --locale=C --no-sync --wal-segsize=4");
-    must_run("rm -rf " + kept + ".new && cp -a " + (made / "data") + " " + kept + ".new && mv " + kept + ".new " + kept);
+    must_run("rm -rf " + kept + ".new && cp -a " + (made / "data") + " " + kept + ".new && mv " + kept + ".new " +
+             kept);
   }
   ::close(lock);
   return kept;
 }
 
 // In the child: never returns.
-[[noreturn]] void become(const std::string& program, const std::vector<std::string>& arguments, const std::string& log) {
+[[noreturn]] void become(const std::string& program, const std::vector<std::string>& arguments,
+                         const std::string& log) {
   const passwd* const user = other_user();
-  if (user != nullptr && (::initgroups(user->pw_name, user->pw_gid) != 0 || ::setgid(user->pw_gid) != 0 ||
-                          ::setuid(user->pw_uid) != 0))
+  if (user != nullptr &&
+      (::initgroups(user->pw_name, user->pw_gid) != 0 || ::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0))
     ::_exit(126);
   ::prctl(PR_SET_PDEATHSIG, SIGQUIT);  // ends at once, should we
   const int out = ::open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
@@ -212,8 +214,8 @@ std::string PostgresServer::fresh_url() {
 }
 
 std::string PostgresServer::psql(const std::string& database, const std::string& sql) const {
-  const Output output = run(programs() + "/psql -X -q -A -t -v ON_ERROR_STOP=1 -h " + folder_.path() + " -U klepto -d " +
-                            database + " -c \"" + sql + "\"");
+  const Output output = run(programs() + "/psql -X -q -A -t -v ON_ERROR_STOP=1 -h " + folder_.path() +
+                            " -U klepto -d " + database + " -c \"" + sql + "\"");
   if (output.code != 0) throw std::runtime_error("psql: " + output.text);
   return output.text;
 }

@@ -4,7 +4,7 @@
 
 #include "aggregator/store/sqlite/keys.h"
 #include "aggregator/store/sqlite/page_fit.h"
-#include "aggregator/store/sqlite/rollup_sums.h"
+#include "aggregator/store/sqlite/rollup_rows.h"
 
 namespace kleptometrics::aggregator::sqlite {
 namespace {
@@ -47,17 +47,18 @@ std::vector<Ended> sort_out(const std::vector<JobOfTail>& jobs, Settlement& sett
 }
 
 absl::Status add_up(const std::vector<Ended>& all, Connection& reader, Settlement& settlement) {
-  RollupSums sums(reader);
+  SeriesKeys series(reader);
+  RollupSums sums([&series](const std::string& name) { return series.key_of(name); });
   std::int64_t job = 0;
   for (const Ended& each : all) {
     if (each.job != job) {
-      if (absl::Status status = sums.work_out(settlement.rollups); !status.ok()) return status;
+      if (absl::Status status = sqlite::work_out(reader, sums, settlement.rollups); !status.ok()) return status;
       job = each.job;
     }
     if (absl::Status status = sums.add(job, each.recent->run, each.in_hours); !status.ok()) return status;
   }
-  const absl::Status status = sums.work_out(settlement.rollups);
-  settlement.new_series = sums.new_series();
+  const absl::Status status = sqlite::work_out(reader, sums, settlement.rollups);
+  settlement.new_series = series.new_series();
   return status;
 }
 

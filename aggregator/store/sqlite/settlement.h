@@ -41,7 +41,7 @@ struct Settlement {
   std::vector<NewChunk> chunks;
   std::vector<NewId> ids;  // by key
   std::vector<RollupRow> rollups;
-  std::vector<std::string> new_series;  // RollupSums::new_series
+  std::vector<std::string> new_series;  // SeriesKeys::new_series
 };
 
 // The jobs of a tail, with their keys, by name.

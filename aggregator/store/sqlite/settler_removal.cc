@@ -5,7 +5,7 @@
 
 #include "aggregator/store/rules.h"
 #include "aggregator/store/sqlite/extent.h"
-#include "aggregator/store/sqlite/rollup_sums.h"
+#include "aggregator/store/sqlite/rollup_rows.h"
 #include "aggregator/store/sqlite/settler.h"
 
 namespace kleptometrics::aggregator::sqlite {
@@ -99,7 +99,8 @@ absl::StatusOr<bool> Settler::expire(const std::string& job, Nanos horizon, Nano
   }
   Nanos complete_since = std::numeric_limits<Nanos>::min();
   RollupRows rollups(db_);
-  RollupSums sums(db_);
+  SeriesKeys series(db_);
+  RollupSums sums([&series](const std::string& name) { return series.key_of(name); });
   std::size_t rewritten = 0;
   for (const std::int64_t chunk : candidates) {
     const absl::StatusOr<Contents> before = read_chunk(chunk);
@@ -124,8 +125,8 @@ absl::StatusOr<bool> Settler::expire(const std::string& job, Nanos horizon, Nano
   }
   if (rewritten == 0) return false;
   std::vector<RollupRow> rows;
-  absl::Status status = sums.work_out(rows);
-  if (status.ok()) status = rollups.write(rows, sums.new_series());
+  absl::Status status = work_out(db_, sums, rows);
+  if (status.ok()) status = rollups.write(rows, series.new_series());
   if (status.ok()) {
     status =
         db_.run("UPDATE jobs SET complete_since = max(complete_since, ?2) WHERE key = ?1", *job_key, complete_since);

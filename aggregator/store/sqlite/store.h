@@ -21,7 +21,7 @@
 #include "aggregator/base/absl_view.h"
 #include "aggregator/store/change_list.h"
 #include "aggregator/store/sqlite/connection.h"
-#include "aggregator/store/sqlite/damaged_rows.h"
+#include "aggregator/store/damaged_rows.h"
 #include "aggregator/store/sqlite/file.h"
 #include "aggregator/store/sqlite/health.h"
 #include "aggregator/store/sqlite/reader_pool.h"

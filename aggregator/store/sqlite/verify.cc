@@ -1,6 +1,5 @@
 #include "aggregator/store/sqlite/verify.h"
 
-#include <cmath>
 #include <map>
 #include <set>
 #include <utility>
@@ -16,36 +15,6 @@ namespace {
 
 using stats::Resolution;
 using stats::Rollup;
-
-constexpr double kRounding = 1e-9;
-
-bool near(double a, double b) { return std::abs(a - b) <= kRounding * std::max(std::abs(a), std::abs(b)); }
-
-// Numbers that are no times round: their means and deviations may differ by that.
-bool same(const stats::Distribution& a, const stats::Distribution& b) {
-  const double spread = std::max(std::abs(a.low.amount.number), std::abs(a.high.amount.number));
-  const auto n = static_cast<double>(a.count);
-  return a.count == b.count && a.times == b.times && a.low == b.low && a.high == b.high && a.sketch == b.sketch &&
-         near(a.numbers.mean, b.numbers.mean) &&
-         std::abs(a.numbers.deviations - b.numbers.deviations) <= kRounding * (1 + n * spread * spread);
-}
-
-bool same(const Rollup& a, const Rollup& b) {
-  for (std::size_t i = 0; i < a.outcomes.size(); ++i) {
-    const Rollup::Outcome& x = a.outcomes[i];
-    const Rollup::Outcome& y = b.outcomes[i];
-    if (x.runs != y.runs || x.late != y.late || !same(x.values, y.values)) return false;
-  }
-  return true;
-}
-
-bool holds(const Rollup& more, const Rollup& less) {
-  for (std::size_t i = 0; i < more.outcomes.size(); ++i) {
-    if (more.outcomes[i].runs < less.outcomes[i].runs || more.outcomes[i].values.count < less.outcomes[i].values.count)
-      return false;
-  }
-  return true;
-}
 
 std::string_view name_of(Resolution resolution) {
   return resolution == Resolution::kHour ? "hour" : resolution == Resolution::kDay ? "day" : "all time";

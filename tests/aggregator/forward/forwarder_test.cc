@@ -379,13 +379,13 @@ TEST_CASE("a store that others commit to is not forwarded, nor is anything to wh
   fakes::FakeClock clock;
   fakes::FaultyStore store;
   const auto committer = *Committer::create(store, clock, {});
-  REQUIRE(absl::IsInvalidArgument(Forwarder::create(store, *committer, clock, "nonsense", "").status()));
+  REQUIRE(absl::IsInvalidArgument(Forwarder::create(store, *committer, clock, {"nonsense"}).status()));
   store.is_shared = true;
-  const auto shared = Forwarder::create(store, *committer, clock, "http://centre:9461", "");
+  const auto shared = Forwarder::create(store, *committer, clock, {"http://centre:9461"});
   REQUIRE(absl::IsFailedPrecondition(shared.status()));
   REQUIRE(std::string(shared.status().message()).find("--forward") != std::string::npos);
   store.is_shared = false;
-  REQUIRE(Forwarder::create(store, *committer, clock, "http://centre:9461", "").ok());
+  REQUIRE(Forwarder::create(store, *committer, clock, {"http://centre:9461"}).ok());
   REQUIRE(store.commit(series(1), 0, {}).ok());
   REQUIRE(store.changes(10)->items.size() == 1);
 }

@@ -12,7 +12,7 @@ TEST_CASE("a push is posted with what an aggregator wants to know, and its answe
   fakes::Peer peer(
       "HTTP/1.1 200 OK\r\nContent-Type: Application/X-Protobuf; v=1\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
       "hello");
-  const auto transport = make_http_transport(peer.endpoint(), "secret");
+  const auto transport = make_http_transport({peer.endpoint(), "secret"});
   REQUIRE(transport.ok());
   const Reply reply = (*transport)->post("runs");
   REQUIRE(reply.status == 200);
@@ -26,7 +26,7 @@ TEST_CASE("a push is posted with what an aggregator wants to know, and its answe
 }
 
 TEST_CASE("nobody there is an answer that did not come, with its reason") {
-  const auto transport = make_http_transport("unix:/nowhere/at/all.sock", "");
+  const auto transport = make_http_transport({"unix:/nowhere/at/all.sock"});
   REQUIRE(transport.ok());
   const Reply reply = (*transport)->post("runs");
   REQUIRE(reply.status == 0);
@@ -35,11 +35,11 @@ TEST_CASE("nobody there is an answer that did not come, with its reason") {
 
 TEST_CASE("what is no endpoint is refused by its name") {
   for (const std::string url : {"centre:9461", "ftp://centre", "http://centre:99999", "unix:", ""}) {
-    const auto transport = make_http_transport(url, "");
+    const auto transport = make_http_transport({url});
     REQUIRE(absl::IsInvalidArgument(transport.status()));
     REQUIRE(contains(std::string(transport.status().message()), "\"" + url + "\""));
   }
-  REQUIRE(absl::IsInvalidArgument(make_http_transport("http://centre", "a\r\nb").status()));
+  REQUIRE(absl::IsInvalidArgument(make_http_transport({"http://centre", "a\r\nb"}).status()));
 }
 
 }  // namespace

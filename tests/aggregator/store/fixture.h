@@ -12,11 +12,13 @@
 #include <utility>
 #include <vector>
 
+#include "aggregator/store/postgres/postgres_store.h"
 #include "aggregator/store/sqlite/sqlite_store.h"
 #include "aggregator/store/store.h"
 #include "aggregator/wire/wire.h"
 #include "tests/fakes/runs.h"
 #include "tests/support/catch.h"
+#include "tests/support/postgres_server.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/temp_dir.h"
 
@@ -27,7 +29,13 @@ struct Kind {
   bool durable;
   std::size_t settle_runs = SqliteOptions().settle_runs;
   std::string (*url)() = nullptr;  // of a fresh store on a server
+  bool at_once = false;            // PostgresOptions::settle_at_once
 };
+// By a thread of the store, or at once when so many runs wait.
+inline Kind postgres_kind(const char* name, std::size_t settle_runs = 0) {
+  return {name, true, settle_runs == 0 ? PostgresOptions().settle_runs : settle_runs,
+          [] { return tests::PostgresServer::shared()->fresh_url(); }, settle_runs != 0};
+}
 inline Kind redis_kind() {
   return {.name = "redis", .durable = true, .url = [] { return tests::RedisServer::shared()->fresh_url(); }};
 }
@@ -39,6 +47,10 @@ inline bool redis_is_there() {
 inline std::vector<Kind> kinds() {
   std::vector<Kind> all = {{"memory", false}, {"sqlite", true}, {"sqlite that settles often", true, 7}};
   if (redis_is_there()) all.push_back(redis_kind());
+  if (tests::PostgresServer::shared() != nullptr) {
+    all.push_back(postgres_kind("postgresql"));
+    all.push_back(postgres_kind("postgresql that settles often", 7));
+  }
   return all;
 }
 inline std::ostream& operator<<(std::ostream& out, const Kind& kind) { return out << kind.name; }
@@ -72,7 +84,9 @@ class Shop {
   void open() {
     if (kind_.url != nullptr) {
       if (url_.empty()) url_ = kind_.url();
-      store_ = must(open_store(url_));
+      const bool postgres = url_.starts_with("postgresql:");
+      store_ = must(postgres ? open_postgres(url_, {.settle_runs = kind_.settle_runs, .settle_at_once = kind_.at_once})
+                             : open_store(url_));
       return;
     }
     store_ = must(durable() ? open_sqlite(path(), {.settle_runs = kind_.settle_runs}) : open_store("memory:"));

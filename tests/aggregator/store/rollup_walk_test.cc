@@ -227,6 +227,13 @@ TEST_CASE("random walks leave SQLite's sums as they leave the model's, settled o
 TEST_CASE("random walks leave SQLite's sums as they leave the model's, settled now and then") { walk_all(90, 2); }
 TEST_CASE("random walks leave SQLite's sums as they leave the model's, settled by age alone") { walk_all(5000, 3); }
 
+TEST_CASE("random walks leave PostgreSQL's sums as they leave the model's") {
+  const std::size_t settle_runs = GENERATE(std::size_t{1}, std::size_t{25}, std::size_t{90}, std::size_t{5000});
+  if (tests::PostgresServer::shared() == nullptr) return;
+  for (std::uint32_t seed = 1; seed <= kSeeds / 20; ++seed)
+    walk_through(seed, postgres_kind("postgresql", settle_runs));
+}
+
 TEST_CASE("random walks leave Redis's sums as they leave the model's") {
   if (!redis_is_there()) return;
   for (std::uint32_t seed = 1; seed <= kSeeds / 5; ++seed) walk_through(seed, redis_kind());

@@ -8,7 +8,7 @@
 
 #include "lib/base/mutex.h"
 
-namespace kleptometrics::aggregator::sqlite {
+namespace kleptometrics::aggregator {
 
 // Any thread.
 class DamagedRows {
@@ -26,4 +26,4 @@ class DamagedRows {
   std::set<std::string, std::less<>> seen_ KLEPTO_GUARDED_BY(mutex_);
 };
 
-}  // namespace kleptometrics::aggregator::sqlite
+}  // namespace kleptometrics::aggregator

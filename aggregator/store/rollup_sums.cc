@@ -1,8 +1,6 @@
-#include "aggregator/store/sqlite/rollup_sums.h"
+#include "aggregator/store/rollup_sums.h"
 
-#include "aggregator/wire/rollups.h"
-
-namespace kleptometrics::aggregator::sqlite {
+namespace kleptometrics::aggregator {
 
 using stats::Resolution;
 
@@ -12,14 +10,12 @@ stats::Rollup& RollupSums::bucket(Bucket& last, const RollupKey& key) {
   return *last.rollup;
 }
 
-absl::StatusOr<std::int64_t> RollupSums::key_of(const stats::Series& series) {
+absl::StatusOr<std::int64_t> RollupSums::number_of(const stats::Series& series) {
   std::string name = text_of(series);
   if (const auto known = series_.find(name); known != series_.end()) return known->second;
-  const absl::StatusOr<std::int64_t> found = series_key(db_, name);
-  if (!found.ok()) return found;
-  if (*found != 0) return series_[name] = *found;
-  new_series_.push_back(name);
-  return series_[name] = -static_cast<std::int64_t>(new_series_.size());
+  absl::StatusOr<std::int64_t> key = key_of_(name);
+  if (key.ok()) series_[name] = *key;
+  return key;
 }
 
 void RollupSums::add_hour(std::int64_t job, const Run& run) {
@@ -37,7 +33,7 @@ absl::Status RollupSums::add(std::int64_t job, const Run& run, bool hour) {
   if (plain) return absl::OkStatus();
   for (const stats::Series& series : stats::series_of(run)) {
     if (series.durations()) continue;
-    const absl::StatusOr<std::int64_t> key = key_of(series);
+    const absl::StatusOr<std::int64_t> key = number_of(series);
     if (!key.ok()) return key.status();
     changes_[{Resolution::kDay, *key, job, day}].measure(run, series);
     changes_[{Resolution::kAll, *key, job, 0}].measure(run, series);
@@ -45,16 +41,9 @@ absl::Status RollupSums::add(std::int64_t job, const Run& run, bool hour) {
   return absl::OkStatus();
 }
 
-absl::Status RollupSums::work_out(std::vector<RollupRow>& rows) {
-  for (const auto& [key, change] : changes_) {
-    absl::StatusOr<stats::Rollup> rollup = read_rollup(db_, key);
-    if (!rollup.ok()) return rollup.status();
-    rollup->merge(change);
-    rows.push_back({key, wire::encode_rollup(*rollup)});
-  }
-  changes_.clear();
+std::map<RollupKey, stats::Rollup> RollupSums::take() {
   hour_ = day_ = all_ = {};
-  return absl::OkStatus();
+  return std::exchange(changes_, {});
 }
 
-}  // namespace kleptometrics::aggregator::sqlite
+}  // namespace kleptometrics::aggregator

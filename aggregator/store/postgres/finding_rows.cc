@@ -1,0 +1,253 @@
+#include "aggregator/store/postgres/finding_rows.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "aggregator/wire/findings.h"
+
+namespace kleptometrics::aggregator::postgres {
+namespace {
+
+// What stands in the column `what`, and how its bytes are read and written.
+struct Delays {
+  using Finding = Delay;
+  using Kind = DelayKind;
+  static constexpr std::int64_t kWhat = 1;
+  static constexpr const char* kName = "delay ";
+  static std::string encode(const Delay& delay) { return wire::encode_delay(delay); }
+  static absl::StatusOr<Delay> decode(std::string_view bytes) { return wire::decode_delay(bytes); }
+};
+struct Alerts {
+  using Finding = Alert;
+  using Kind = AlertKind;
+  static constexpr std::int64_t kWhat = 2;
+  static constexpr const char* kName = "alert ";
+  static std::string encode(const Alert& alert) { return wire::encode_alert(alert); }
+  static absl::StatusOr<Alert> decode(std::string_view bytes) { return wire::decode_alert(bytes); }
+};
+
+constexpr char kLastClosing[] =
+    "SELECT coalesce(max(closing), 0) FROM findings WHERE what = $1 AND closing IS NOT NULL";
+
+// A condition on `closing`; $7 is how many had closed when the list was begun.
+constexpr const char* kOpen = "closing IS NULL";
+constexpr const char* kClosedSince = "closing > $7";
+constexpr const char* kClosedUntil = "closing <= $7";
+constexpr const char* kAny = "TRUE";
+
+// The texts are few: parameters that a filter leaves out select everything.
+template <typename Kind>
+std::string from_where(const FindingFilter<Kind>& filter, const char* condition) {
+  return absl::StrCat(
+      " FROM findings WHERE what = $1 AND (opened_at, id) < ($2, $3) AND opened_at >= $4 AND ($5 >> kind) & 1 = 1 AND ",
+      condition, filter.job.empty() ? "" : " AND job = (SELECT key FROM jobs WHERE name = $6)",
+      filter.run_id.none() ? "" : " AND run_id = $8");
+}
+
+// What is before this in the order of opening is read. Of no id: what opened before the instant.
+struct Before {
+  Nanos opened_at = std::numeric_limits<Nanos>::max();
+  Uuid id{};
+  bool operator<(const Before& other) const { return std::tie(opened_at, id) < std::tie(other.opened_at, other.id); }
+};
+
+template <typename What>
+Values values_of(const FindingFilter<typename What::Kind>& filter, const Before& before, std::int64_t closings) {
+  std::int64_t kinds = filter.kinds.empty() ? 0xffff : 0;  // a bit each
+  for (const auto kind : filter.kinds) kinds |= std::int64_t{1} << static_cast<unsigned>(kind);
+  Values values;
+  values.int2(What::kWhat).int8(before.opened_at).uuid(before.id);
+  values.int8(filter.since.value_or(std::numeric_limits<Nanos>::min())).int4(kinds).text(filter.job).int8(closings);
+  if (!filter.run_id.none()) values.uuid(filter.run_id);
+  return values;
+}
+
+template <typename What>
+class PageReader {
+ public:
+  using Finding = typename What::Finding;
+  using Filter = FindingFilter<typename What::Kind>;
+
+  PageReader(Connection& db, const Filter& filter, const std::optional<FindingCursor>& after, std::size_t limit,
+             Damage damage)
+      : db_(db), filter_(filter), after_(after), limit_(limit), damage_(damage) {}
+
+  absl::StatusOr<FindingPage<Finding>> read() {
+    const absl::StatusOr<std::vector<Rows>> begun = db_.query_all(
+        {{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}, {kLastClosing, Values().int2(What::kWhat)}});
+    if (!begun.ok()) return begun.status();
+    closings_ = after_ ? after_->closings : (*begun)[1].integer(0, 0);
+    absl::Status status;
+    if (filter_.open != false && (!after_ || after_->open)) status = add(true);
+    if (status.ok() && filter_.open != true && !page_.next) status = add(false);
+    db_.roll_back();
+    if (!status.ok()) return status;
+    return std::move(page_);
+  }
+
+ private:
+  // The part of the list that was open when it began, or the part that was closed.
+  absl::Status add(bool open) {
+    std::vector<Finding> found;
+    absl::Status status;
+    if (open) {
+      status = read(kOpen, open, found);
+      if (status.ok() && !filter_.open) status = read(kClosedSince, open, found);
+    } else {
+      if (filter_.open) closings_ = std::numeric_limits<std::int64_t>::max();
+      status = read(kClosedUntil, open, found);
+    }
+    if (!status.ok()) return status;
+    std::ranges::sort(found, [](const Finding& a, const Finding& b) {
+      return std::tie(a.opened_at, a.id) > std::tie(b.opened_at, b.id);
+    });
+    for (Finding& each : found) {
+      if (page_.items.size() == limit_) {
+        page_.next = last_;
+        break;
+      }
+      last_ = {open, each.opened_at, each.id, closings_};
+      page_.items.push_back(std::move(each));
+    }
+    return status;
+  }
+
+  // One more than the page has room for, so that it is known whether any is left; again for those that are damaged.
+  absl::Status read(const char* condition, bool open, std::vector<Finding>& found) {
+    Before before{filter_.until.value_or(std::numeric_limits<Nanos>::max())};
+    if (after_ && after_->open == open) before = std::min(before, Before{after_->opened_at, after_->id});
+    const std::string sql = absl::StrCat("SELECT bytes, id, opened_at", from_where(filter_, condition),
+                                         " ORDER BY opened_at DESC, id DESC LIMIT $", filter_.run_id.none() ? 8 : 9);
+    constexpr std::size_t kMost = 1U << 20U;
+    for (std::size_t wanted = std::min(limit_ - page_.items.size(), kMost) + 1; wanted != 0;) {
+      Values values = values_of<What>(filter_, before, closings_);
+      values.int8(static_cast<std::int64_t>(wanted));
+      const absl::StatusOr<Rows> rows = db_.query(sql, std::move(values));
+      if (!rows.ok()) return rows.status();
+      const bool last = rows->size() < wanted;
+      for (std::size_t i = 0; i < rows->size(); ++i) {
+        before = {rows->integer(i, 2), rows->uuid(i, 1)};
+        absl::StatusOr<Finding> finding = What::decode(rows->bytes(i, 0));
+        if (finding.ok()) {
+          found.push_back(*std::move(finding));
+          --wanted;
+        } else {
+          damage_(What::kName + before.id.text(), finding.status());
+        }
+      }
+      if (last) break;
+    }
+    return absl::OkStatus();
+  }
+
+  Connection& db_;
+  const Filter& filter_;
+  const std::optional<FindingCursor>& after_;
+  const std::size_t limit_;
+  const Damage damage_;
+  std::int64_t closings_ = 0;
+  FindingCursor last_;
+  FindingPage<Finding> page_;
+};
+
+template <typename What>
+absl::StatusOr<std::vector<FindingCount<typename What::Kind>>> count(Connection& db,
+                                                                     const FindingFilter<typename What::Kind>& filter) {
+  using Kind = typename What::Kind;
+  const char* const condition = !filter.open ? kAny : *filter.open ? kOpen : kClosedUntil;
+  const std::string sql =
+      absl::StrCat("SELECT name, kind, n FROM (SELECT job, kind, count(*) AS n", from_where(filter, condition),
+                   " GROUP BY job, kind) AS counted JOIN jobs ON jobs.key = counted.job");
+  const Before before{filter.until.value_or(std::numeric_limits<Nanos>::max())};
+  const absl::StatusOr<Rows> rows =
+      db.query(sql, values_of<What>(filter, before, std::numeric_limits<std::int64_t>::max()));
+  if (!rows.ok()) return rows.status();
+  std::vector<FindingCount<Kind>> counts;
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    counts.push_back({std::string(rows->bytes(i, 0)), static_cast<Kind>(rows->integer(i, 1)),
+                      static_cast<std::uint64_t>(rows->integer(i, 2))});
+  }
+  std::ranges::sort(counts,
+                    [](const auto& a, const auto& b) { return std::tie(a.job, a.kind) < std::tie(b.job, b.kind); });
+  return counts;
+}
+
+constexpr char kFind[] = "SELECT bytes, closing FROM findings WHERE what = $1 AND id = $2";
+constexpr char kPut[] =
+    "INSERT INTO findings(what, id, kind, job, run_id, opened_at, closed_at, closing, bytes)"
+    " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (what, id) DO UPDATE SET kind = EXCLUDED.kind,"
+    " run_id = EXCLUDED.run_id, closed_at = EXCLUDED.closed_at, closing = EXCLUDED.closing, bytes = EXCLUDED.bytes";
+
+// The job of a finding does not change.
+template <typename What>
+absl::Status put(Connection& db, std::int64_t job, typename What::Finding finding) {
+  const absl::StatusOr<std::vector<Rows>> stored =
+      db.query_all({{kFind, Values().int2(What::kWhat).uuid(finding.id)}, {kLastClosing, Values().int2(What::kWhat)}});
+  if (!stored.ok()) return stored.status();
+  const Rows& row = (*stored)[0];
+  std::int64_t closing = 0;
+  if (!row.empty()) {
+    // One that is damaged is replaced.
+    if (const auto known = What::decode(row.bytes(0, 0)); known.ok()) finding = merged(std::move(finding), *known);
+    closing = row.integer(0, 1);
+  }
+  const std::string bytes = What::encode(finding);
+  if (!row.empty() && row.bytes(0, 0) == bytes) return absl::OkStatus();
+  if (!finding.open() && closing == 0) closing = (*stored)[1].integer(0, 0) + 1;
+  Values values;
+  values.int2(What::kWhat).uuid(finding.id).int2(static_cast<std::int64_t>(finding.kind)).int4(job);
+  finding.run_id.none() ? values.null(kUuid) : values.uuid(finding.run_id);
+  values.int8(finding.opened_at);
+  finding.closed_at ? values.int8(*finding.closed_at).int8(closing) : values.null(kInt8).null(kInt8);
+  return db.query(kPut, std::move(values.bytea(bytes))).status();
+}
+
+}  // namespace
+
+absl::Status put_finding(Connection& db, std::int64_t job, const Delay& delay) { return put<Delays>(db, job, delay); }
+absl::Status put_finding(Connection& db, std::int64_t job, const Alert& alert) { return put<Alerts>(db, job, alert); }
+
+absl::Status remove_delay(Connection& db, const Uuid& id) {
+  return db.query("DELETE FROM findings WHERE what = $1 AND id = $2", Values().int2(Delays::kWhat).uuid(id)).status();
+}
+
+absl::StatusOr<std::size_t> expire_findings(Connection& db, Nanos horizon, std::size_t rows_max) {
+  const absl::StatusOr<Rows> gone =
+      db.query("DELETE FROM findings WHERE (what, id) IN (SELECT what, id FROM findings WHERE closed_at < $1 LIMIT $2)",
+               Values().int8(horizon).int8(static_cast<std::int64_t>(rows_max)));
+  if (!gone.ok()) return gone.status();
+  return gone->affected();
+}
+
+absl::StatusOr<DelayPage> read_delays(Connection& db, const DelayFilter& filter,
+                                      const std::optional<FindingCursor>& after, std::size_t limit, Damage damage) {
+  return PageReader<Delays>(db, filter, after, limit, damage).read();
+}
+
+absl::StatusOr<AlertPage> read_alerts(Connection& db, const AlertFilter& filter,
+                                      const std::optional<FindingCursor>& after, std::size_t limit, Damage damage) {
+  return PageReader<Alerts>(db, filter, after, limit, damage).read();
+}
+
+absl::StatusOr<std::optional<Alert>> read_alert(Connection& db, const Uuid& id) {
+  const absl::StatusOr<Rows> row = db.query(kFind, Values().int2(Alerts::kWhat).uuid(id));
+  if (!row.ok()) return row.status();
+  if (row->empty()) return std::optional<Alert>();
+  absl::StatusOr<Alert> alert = wire::decode_alert(row->bytes(0, 0));
+  if (!alert.ok()) return absl::UnknownError(alert.status().message());
+  return std::optional<Alert>(*std::move(alert));
+}
+
+absl::StatusOr<DelayCounts> count_delays(Connection& db, const DelayFilter& filter) {
+  return count<Delays>(db, filter);
+}
+absl::StatusOr<AlertCounts> count_alerts(Connection& db, const AlertFilter& filter) {
+  return count<Alerts>(db, filter);
+}
+
+}  // namespace kleptometrics::aggregator::postgres

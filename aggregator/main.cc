@@ -166,6 +166,14 @@ absl::Status resolve_system(Settings& settings) {
   return status;
 }
 
+// For the log: of the URL of a server neither whom to log in as, with what password, nor any parameter.
+std::string shown(const std::string& store) {
+  const std::size_t scheme = store.find("://");
+  if (scheme == std::string::npos) return store;
+  const std::string rest = store.substr(scheme + 3, store.find('?') - scheme - 3);
+  return store.substr(0, scheme + 3) + rest.substr(rest.rfind('@') + 1);
+}
+
 absl::Status resolve_user(Settings& settings) {
   const std::string state = places::user_state_dir();
   absl::Status status;
@@ -318,7 +326,7 @@ absl::Status run(Settings settings) {
   if (!keys.ok()) return keys.status();
   auto store = open_store(settings.store, settings.verify_store);
   if (!store.ok()) return store.status();
-  if (settings.verify_store) return verify(**store, settings.store);
+  if (settings.verify_store) return verify(**store, shown(settings.store));
   auto committer = Committer::create(**store, clock, {});
   if (!committer.ok()) return committer.status();
   query::Query query(**store);
@@ -377,7 +385,7 @@ absl::Status run(Settings settings) {
   absl::Status status = write_ready_file(settings.ready_file, **server);
   if (status.ok()) {
     log_info("ready listen=" + (*server)->listen_address() + " socket=" + (*server)->socket_path() +
-             " store=" + settings.store + " spool=" + settings.spool_dir);
+             " store=" + shown(settings.store) + " spool=" + settings.spool_dir);
     status = wait_for_the_end(signals, **committer, [&] { reload(settings, keys->get(), **server); });
   }
   timed("serving", [&] { (*server)->stop(); });

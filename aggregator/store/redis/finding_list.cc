@@ -53,10 +53,10 @@ absl::StatusOr<Step<Finding>> step(Pool& pool, const Keys& keys, const FindingAs
   const std::string last(said[2].text());
   if (static_cast<std::size_t>(said[1].number()) == kAtOnce) found.next = "(" + last;
   // Of those that closed late, the ones between here and the next step.
-  const auto within = [&](const std::string& place) {
+  const auto within = [&](std::string_view place) {
     const std::string_view from = std::string_view(asked.from).substr(1);
     const std::string_view to = std::string_view(asked.to).substr(1);
-    return (from.empty() || place < from) && (to.empty() || place >= to) && (found.next.empty() || place >= last);
+    return (from.empty() || place < from) && (to.empty() || place >= to) && (found.next.empty() || place >= std::string_view(last));
   };
   const auto values = static_cast<std::size_t>(said[3].number());
   for (std::size_t i = 4; i < said.size(); ++i) {

@@ -39,9 +39,14 @@ inline Kind postgres_kind(const char* name, std::size_t settle_runs = 0) {
 inline Kind redis_kind() {
   return {.name = "redis", .durable = true, .url = [] { return tests::RedisServer::shared()->fresh_url(); }};
 }
+// Whether there is a server, and this build can talk to it.
+inline bool redis_is_there() {
+  static const bool built = !absl::IsInvalidArgument(open_store("redis+unix:///nowhere").status());
+  return built && tests::RedisServer::shared() != nullptr;
+}
 inline std::vector<Kind> kinds() {
   std::vector<Kind> all = {{"memory", false}, {"sqlite", true}, {"sqlite that settles often", true, 7}};
-  if (tests::RedisServer::shared() != nullptr) all.push_back(redis_kind());
+  if (redis_is_there()) all.push_back(redis_kind());
   if (tests::PostgresServer::shared() != nullptr) {
     all.push_back(postgres_kind("postgresql"));
     all.push_back(postgres_kind("postgresql that settles often", 7));

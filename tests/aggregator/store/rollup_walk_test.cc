@@ -235,7 +235,7 @@ TEST_CASE("random walks leave PostgreSQL's sums as they leave the model's") {
 }
 
 TEST_CASE("random walks leave Redis's sums as they leave the model's") {
-  if (tests::RedisServer::shared() == nullptr) return;
+  if (!redis_is_there()) return;
   for (std::uint32_t seed = 1; seed <= kSeeds / 5; ++seed) walk_through(seed, redis_kind());
 }
 

@@ -15,12 +15,13 @@
 #include "absl/strings/match.h"
 #include "tests/bench/scenarios.h"
 
-ABSL_FLAG(std::vector<std::string>, scenarios,
-          std::vector<std::string>({"plain", "measures", "resends", "late", "singles", "ndjson", "kill", "postgres"}),
-          "which to play, in this order: plain (the whole history, memory, disk, questions), measures (every measure), "
-          "resends, late, singles (a run a request), ndjson, kill (-9 during the load), postgres (COPY and SQL beside "
-          "us), growth_afresh and growth_on (questions with --few runs and with all: two histories of as many days, or "
-          "one store that goes on)");
+ABSL_FLAG(
+    std::vector<std::string>, scenarios,
+    std::vector<std::string>({"plain", "measures", "resends", "late", "singles", "ndjson", "kill", "postgres"}),
+    "which to play, in this order: plain (the whole history, memory, disk, questions), measures (every measure), "
+    "resends, late, singles (a run a request), ndjson, kill (-9 during the load), postgres (COPY and SQL, and us on "
+    "us), growth_afresh and growth_on (questions with --few runs and with all: two histories of as many days, or "
+    "one store that goes on)");
 ABSL_FLAG(std::uint64_t, runs, 1'000'000, "runs of the history");
 ABSL_FLAG(std::uint64_t, scenario_runs, 1'000'000, "at most so many in scenarios other than plain and growth");
 ABSL_FLAG(std::uint64_t, few, 1'000'000, "the fewer runs of growth_afresh and growth_on");

@@ -160,6 +160,15 @@ void Postgres::settle() {
 
 double Postgres::bytes_on_disk() const { return std::atof(query("SELECT pg_total_relation_size('runs')").c_str()); }
 
+std::string Postgres::fresh_store(const std::string& name) const {
+  query("CREATE DATABASE " + name);
+  return "postgresql:///" + name + "?user=bench&host=" + folder_->dir.path();
+}
+
+double Postgres::bytes_of(const std::string& database) const {
+  return std::atof(query("SELECT pg_database_size('" + database + "')").c_str());
+}
+
 std::vector<double> Postgres::times_of(const Question& question, unsigned times) const {
   const std::string script = folder_->dir / "script.sql";
   std::ofstream file(script);

@@ -29,6 +29,9 @@ class Postgres {
   // An index of failures alone, VACUUM and ANALYZE: as somebody would who wants answers.
   void settle();
   double bytes_on_disk() const;  // of the table with its indexes
+  // Of a database that was just made on the same server, for --store.
+  std::string fresh_store(const std::string& name) const;
+  double bytes_of(const std::string& database) const;
   // Median milliseconds of each, as its psql sees them; 0 for those without SQL. Slow ones are asked three times.
   std::vector<double> ask(const std::vector<Question>& questions, unsigned times);
 

@@ -93,16 +93,21 @@ void Report::questions(const std::vector<Timing>& timings, const std::vector<dou
   std::fflush(stdout);
 }
 
-void Report::growth(const std::vector<Timing>& before, const std::vector<Timing>& after) {
-  std::printf("  %-38s %10s %10s %8s %8s\n", "QUESTION (milliseconds)", "FEW", "MANY", "RATIO", "AT MOST");
-  for (std::size_t i = 0; i < before.size() && i < after.size(); ++i) {
-    std::printf("  %-38s %10s %10s", before[i].name.c_str(), milliseconds(before[i]).c_str(),
-                milliseconds(after[i]).c_str());
-    if (before[i].requests != 0 && after[i].requests != 0)
-      std::printf(" %8.2f %8.2f", after[i].median / before[i].median, 1.5);
+void Report::beside(const std::vector<Timing>& one, const std::string& its_name, const std::vector<Timing>& other,
+                    const std::string& other_name, double at_most) {
+  std::printf("  %-38s %10s %10s %8s %8s\n", "QUESTION (milliseconds)", its_name.c_str(), other_name.c_str(), "RATIO",
+              "AT MOST");
+  for (std::size_t i = 0; i < one.size() && i < other.size(); ++i) {
+    std::printf("  %-38s %10s %10s", one[i].name.c_str(), milliseconds(one[i]).c_str(), milliseconds(other[i]).c_str());
+    if (one[i].requests != 0 && other[i].requests != 0)
+      std::printf(" %8.2f %8.2f", other[i].median / one[i].median, at_most);
     std::printf("\n");
   }
   std::fflush(stdout);
+}
+
+void Report::growth(const std::vector<Timing>& before, const std::vector<Timing>& after) {
+  beside(before, "FEW", after, "MANY", 1.5);
 }
 
 }  // namespace kleptometrics::bench

@@ -27,6 +27,9 @@ class Report {
   // `peer`: medians of another system for the same questions, 0 where there is none; may be empty.
   void questions(const std::vector<Timing>& timings, const std::vector<double>& peer = {},
                  const std::string& peer_name = "");
+  // Two systems that were asked the same, and how much longer the second takes.
+  void beside(const std::vector<Timing>& one, const std::string& its_name, const std::vector<Timing>& other,
+              const std::string& other_name, double at_most);
   // How much longer the second takes than the first.
   void growth(const std::vector<Timing>& before, const std::vector<Timing>& after);
 

@@ -79,20 +79,19 @@ std::vector<Timing> Scenarios::ask(tests::Daemon& daemon, const History& history
   return bench::ask(asker, questions_about(history, runs), settings_.requests);
 }
 
-void Scenarios::verify_store(const tests::Daemon& daemon) {
+void Scenarios::verify_store(const std::string& url) {
   if (tests::run_program({settings_.program, "--help"}).output.find("--verify_store") == std::string::npos) {
     report_.line("rollups equal to a recount", "not asked: this kleptometricsd has no --verify_store");
     return;
   }
   const Nanos begin = system_steady();
-  const tests::Ended ended =
-      tests::run_program({settings_.program, "--verify_store", "--store=sqlite:" + daemon.dir() / "runs.db"}, {}, 600);
+  const tests::Ended ended = tests::run_program({settings_.program, "--verify_store", "--store=" + url}, {}, 600);
   report_.line("rollups equal to a recount", "%s (%.1f s)", ended.exit_code == 0 ? "yes" : "NO",
                static_cast<double>(system_steady() - begin) / 1e9);
   report_.check(ended.exit_code == 0, "--verify_store says: " + ended.output);
 }
 
-void Scenarios::finish(tests::Daemon& daemon, const Tally& tally) {
+void Scenarios::end(tests::Daemon& daemon, const Tally& tally) {
   Asker asker(endpoint_of(daemon));
   const std::vector<std::string> differences = tally.compare(asker);
   for (const std::string& difference : differences) report_.check(false, difference);
@@ -102,9 +101,13 @@ void Scenarios::finish(tests::Daemon& daemon, const Tally& tally) {
   const Nanos begin = system_steady();
   report_.check(daemon.terminate() == 0, "kleptometricsd did not end cleanly: " + daemon.log());
   report_.line("stopped in", "%.2f s", static_cast<double>(system_steady() - begin) / 1e9);
+}
+
+void Scenarios::finish(tests::Daemon& daemon, const Tally& tally) {
+  end(daemon, tally);
   report_.line("bytes a run on disk", "%.1f",
                static_cast<double>(bytes_of_files(daemon.dir().path(), "runs.db")) / static_cast<double>(tally.runs()));
-  verify_store(daemon);
+  verify_store("sqlite:" + daemon.dir() / "runs.db");
 }
 
 void Scenarios::play(const std::string& title, const StreamOptions& stream, const EncodeOptions& encode) {
@@ -222,22 +225,39 @@ void Scenarios::postgres() {
   const History history = history_of(runs);
   const std::vector<Question> questions = questions_about(history, runs);
   report_.title("PostgreSQL (" + programs + ", shared_buffers=512MB, max_wal_size=4GB), " + text_of(runs));
-  std::vector<double> medians;
+  Postgres server(programs);
+  const double copied = server.copy(history, runs, settings_.batch, settings_.connections);
+  report_.line("COPY, runs a second", "%.0f (%zu a transaction, %u connections)", copied, settings_.batch,
+               settings_.connections);
+  report_.line("bytes a run on disk", "%.1f", server.bytes_on_disk() / static_cast<double>(runs));
+  server.settle();
+  const std::vector<double> medians = server.ask(questions, settings_.requests);
+
+  report_.title("kleptometricsd on the same PostgreSQL, " + text_of(runs));
+  std::vector<Timing> on_postgres;
   {
-    Postgres server(programs);
-    report_.line("COPY, runs a second", "%.0f (%zu a transaction, %u connections)",
-                 server.copy(history, runs, settings_.batch, settings_.connections), settings_.batch,
-                 settings_.connections);
-    report_.line("bytes a run on disk", "%.1f", server.bytes_on_disk() / static_cast<double>(runs));
-    server.settle();
-    medians = server.ask(questions, settings_.requests);
+    const std::string url = server.fresh_store("kleptometrics");
+    tests::Daemon daemon({"--store=" + url}, {settings_.program});
+    Tally tally(history);
+    const LoadResult result = load(daemon, history, {{}, {}, 0, runs}, tally);
+    report_.line("of COPY", "%.3f (at least 0.25)", result.rate() / copied);
+    on_postgres = ask(daemon, history, runs);
+    report_.questions(on_postgres, medians, "SQL");
+    end(daemon, tally);
+    report_.line("bytes a run on disk", "%.1f", server.bytes_of("kleptometrics") / static_cast<double>(runs));
+    verify_store(url);
   }
-  report_.title("kleptometricsd beside it, " + text_of(runs));
+
+  report_.title("kleptometricsd with SQLite beside it, " + text_of(runs));
   tests::Daemon daemon({}, {settings_.program});
   Tally tally(history);
   load(daemon, history, {{}, {}, 0, runs}, tally);
-  report_.questions(ask(daemon, history, runs), medians, "POSTGRESQL");
+  const std::vector<Timing> on_sqlite = ask(daemon, history, runs);
+  report_.questions(on_sqlite, medians, "SQL");
   finish(daemon, tally);
+
+  report_.title("the same questions, through us");
+  report_.beside(on_sqlite, "SQLITE", on_postgres, "POSTGRESQL", 3);
 }
 
 void Scenarios::growth_afresh(std::uint64_t few) {

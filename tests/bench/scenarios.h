@@ -43,7 +43,7 @@ class Scenarios {
   void singles();  // a run a request, on one connection and on many
   void ndjson();
   void kill();      // -9, again and again, in the middle of the load
-  void postgres();  // the plain load once more, and PostgreSQL beside it
+  void postgres();  // COPY and SQL on a PostgreSQL, the same through us onto it, and through us into SQLite
   // Questions with `few` runs, and with all. The histories are both as long, or the small one is the beginning of the
   // large one, which then goes on in the same store.
   void growth_afresh(std::uint64_t few);
@@ -65,7 +65,8 @@ class Scenarios {
   std::vector<Timing> ask(tests::Daemon& daemon, const History& history, std::uint64_t runs);
   // Compares the statistics, stops the aggregator, looks at its files, has it check its store.
   void finish(tests::Daemon& daemon, const Tally& tally);
-  void verify_store(const tests::Daemon& daemon);
+  void end(tests::Daemon& daemon, const Tally& tally);
+  void verify_store(const std::string& url);
   double single_rate(unsigned connections);
   // A fresh store, the load, the check of the totals.
   void play(const std::string& title, const StreamOptions& stream, const EncodeOptions& encode);

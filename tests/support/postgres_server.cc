@@ -139,7 +139,9 @@ PostgresServer::PostgresServer(Options options) : options_(std::move(options)) {
   start();
 }
 
-PostgresServer::~PostgresServer() { kill(); }
+PostgresServer::~PostgresServer() {
+  if (::getpid() == owner_) kill();  // else a forked child's copy
+}
 
 void PostgresServer::make_data() {
   const std::string durable = options_.durable ? "on" : "off";
@@ -153,6 +155,7 @@ void PostgresServer::make_data() {
   std::ofstream settings(data_ + "/postgresql.conf", std::ios::app);
   settings << "\nlisten_addresses = ''\nunix_socket_directories = '" << folder_.path() << "'\nport = 5432\n"
            << "fsync = " << durable << "\nfull_page_writes = " << durable << "\nshared_buffers = 64MB\n"
+           << "recovery_init_sync_method = syncfs\n"
            << "max_connections = 100\nmax_wal_senders = 4\ndynamic_shared_memory_type = posix\n";
   if (!options_.standby_of.empty()) {
     settings << "primary_conninfo = 'host=" << options_.standby_of << " user=klepto application_name=" << options_.name

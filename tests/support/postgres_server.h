@@ -55,6 +55,7 @@ class PostgresServer {
   const Options options_;
   const std::string data_ = folder_ / "data";
   pid_t pid_ = -1;
+  const pid_t owner_ = ::getpid();
   int databases_ = 0;
 };
 

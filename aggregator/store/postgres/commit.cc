@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/store/apply.h"
 #include "aggregator/store/postgres/log_rows.h"
+#include "aggregator/store/postgres/schema.h"
 #include "aggregator/store/postgres/settler.h"
 #include "aggregator/store/rules.h"
 #include "aggregator/wire/wire.h"
@@ -15,6 +16,8 @@ namespace {
 
 constexpr std::size_t kCopyWorth = 48;  // new runs, for which it pays to have another round trip
 
+constexpr char kLockBeside[] = "SELECT pg_advisory_xact_lock_shared($1)::text";
+constexpr char kLockAlone[] = "SELECT pg_advisory_xact_lock($1)::text";
 constexpr char kFindRuns[] = "SELECT id, change, body FROM runs WHERE id = ANY($1)";
 constexpr char kFindGone[] = "SELECT id FROM gone WHERE id = ANY($1)";
 constexpr char kNextChange[] = "SELECT nextval('change')";
@@ -108,9 +111,13 @@ absl::Status Commit::find(const std::vector<Run>& runs, const std::vector<Basis>
   for (const Basis& basis : bases) ids.insert(basis.id);
   const Array array = array_of(ids);
   const absl::StatusOr<std::vector<Rows>> answers =
-      db_.query_all({{"BEGIN"}, {kFindRuns, Values().array(array)}, {kFindGone, Values().array(array)}, {kNextChange}});
+      db_.query_all({{"BEGIN"},
+                     {alone_ ? kLockAlone : kLockBeside, Values().int8(kCommitLock)},
+                     {kFindRuns, Values().array(array)},
+                     {kFindGone, Values().array(array)},
+                     {kNextChange}});
   if (!answers.ok()) return answers.status();
-  const Rows& found = (*answers)[1];
+  const Rows& found = (*answers)[2];
   for (std::size_t i = 0; i < found.size(); ++i) {
     Staged& staged = staged_[found.uuid(i, 0)];
     staged.stored_change = found.integer(i, 1);
@@ -124,9 +131,9 @@ absl::Status Commit::find(const std::vector<Run>& runs, const std::vector<Basis>
       damage_(found.uuid(i, 0).text(), stored.status());
     }
   }
-  const Rows& gone = (*answers)[2];
+  const Rows& gone = (*answers)[3];
   for (std::size_t i = 0; i < gone.size(); ++i) staged_[gone.uuid(i, 0)].gone = true;
-  change_ = (*answers)[3].integer(0, 0);
+  change_ = (*answers)[4].integer(0, 0);
   return absl::OkStatus();
 }
 

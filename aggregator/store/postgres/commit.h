@@ -1,6 +1,6 @@
 // One commit, from the runs that come in to the transaction that holds them. Rows are read without locks and changed
 // only where they are still as they were read; where not, the statement fails in a way that in_the_way() tells, and all
-// of it is done again. So no two commits wait for each other in a circle, but for a moment.
+// of it is done again, at last without another commit beside it.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +29,9 @@ absl::StatusOr<std::map<std::string, std::int64_t>> keys_of_jobs(Connection& db,
 
 class Commit {
  public:
-  // Borrows all of it.
-  Commit(Connection& db, const JobKeys& known_jobs, Nanos now, Damage damage)
-      : db_(db), known_jobs_(known_jobs), now_(now), damage_(damage) {}
+  // Borrows all of it. `alone`: waits until no other process commits, and lets none meanwhile.
+  Commit(Connection& db, const JobKeys& known_jobs, Nanos now, bool alone, Damage damage)
+      : db_(db), known_jobs_(known_jobs), now_(now), alone_(alone), damage_(damage) {}
 
   // The whole transaction. On an error it may still be open. Aborted: a basis is another.
   absl::StatusOr<std::vector<Applied>> run(const std::vector<Run>& runs, const std::vector<Basis>& bases);
@@ -68,6 +68,7 @@ class Commit {
   Connection& db_;
   const JobKeys& known_jobs_;
   const Nanos now_;
+  const bool alone_;
   const Damage damage_;
   std::int64_t change_ = 0;
   std::size_t unsettled_ = 0;

@@ -108,7 +108,10 @@ CREATE INDEX runs_open ON runs(job, started_at, id) WHERE state = 1;
 // Step i makes version i + 1 out of version i.
 constexpr std::array<const char*, kSchemaVersion> kUpgrades = {kVersion1};
 
-constexpr char kIsThere[] = "SELECT to_regclass('kleptometrics.meta') IS NOT NULL";
+// A question to the catalogue as to any table: to_regclass() may remember that there was none.
+constexpr char kIsThere[] =
+    "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE"
+    " n.nspname = 'kleptometrics' AND c.relname = 'meta')";
 constexpr char kVersionOf[] = "SELECT value FROM kleptometrics.meta WHERE name = 'schema_version'";
 
 // 0: there are no tables.

@@ -17,5 +17,6 @@ absl::Status open_schema(Connection& db, bool must_exist);
 inline constexpr long long kSchemaLock = 0x6b6c'6570'746f'0001;
 inline constexpr long long kSettleLock = 0x6b6c'6570'746f'0002;    // whoever changes rollups
 inline constexpr long long kFindingsLock = 0x6b6c'6570'746f'0003;  // whoever closes findings
+inline constexpr long long kCommitLock = 0x6b6c'6570'746f'0004;    // shared by commits, but by one that got in the way
 
 }  // namespace kleptometrics::aggregator::postgres

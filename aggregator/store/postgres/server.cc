@@ -6,7 +6,7 @@ namespace kleptometrics::aggregator::postgres {
 namespace {
 
 constexpr Nanos kPauseMin = 100'000'000;
-constexpr Nanos kPauseMax = 2 * kNanosPerSecond;
+constexpr Nanos kPauseMax = 500'000'000;
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/cord.h"
@@ -27,6 +28,14 @@ absl::StatusCode kind_of(std::string_view code) {
   return absl::StatusCode::kInternal;
 }
 
+// libpq ends its messages with a line break, and gives details on lines of their own.
+std::string line_of(std::string_view said) {
+  while (!said.empty() && said.back() == '\n') said.remove_suffix(1);
+  std::string line(said);
+  std::ranges::replace(line, '\n', ' ');
+  return in_one_line(line);
+}
+
 std::string sqlstate_of(const absl::Status& status) {
   const auto payload = status.GetPayload(kSqlState);
   return payload ? std::string(*payload) : "";
@@ -39,7 +48,7 @@ absl::Status status_of(const pg_result* result) {
   const char* const said = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   if (code == nullptr) {  // libpq's own: the connection broke
     const std::string_view message = PQresultErrorMessage(result);
-    return absl::UnavailableError(message.empty() ? "no answer" : in_one_line(message));
+    return absl::UnavailableError(message.empty() ? "no answer" : line_of(message));
   }
   absl::Status status(kind_of(code), absl::StrCat(in_one_line(said != nullptr ? said : ""), " (SQLSTATE ", code, ")"));
   status.SetPayload(kSqlState, absl::Cord(code));
@@ -48,7 +57,7 @@ absl::Status status_of(const pg_result* result) {
 
 // libpq has no codes for these. What a server says comes behind "FATAL:".
 absl::Status status_of(const pg_conn* connection) {
-  std::string said = in_one_line(PQerrorMessage(connection));
+  std::string said = line_of(PQerrorMessage(connection));
   const auto has = [&](std::string_view text) { return said.find(text) != std::string::npos; };
   const bool refused = has("authentication failed") || has("no password supplied") || has("no pg_hba.conf entry") ||
                        (has("role ") && has("does not exist")) || has("permission denied for database");

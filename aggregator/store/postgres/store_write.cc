@@ -15,6 +15,7 @@ namespace kleptometrics::aggregator::postgres {
 namespace {
 
 constexpr int kTriesMax = 8;
+constexpr int kTriesBeside = 2;  // then a commit is tried with no other beside it
 
 constexpr char kPutJob[] = "UPDATE jobs SET spec = $2, retention_days = $3 WHERE key = $1";
 constexpr char kLogJob[] =
@@ -24,11 +25,12 @@ constexpr char kHold[] =
     " ON CONFLICT (duty) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until"
     " WHERE d.holder = EXCLUDED.holder OR d.until <= clock_timestamp() RETURNING 1";
 constexpr char kGiveUp[] = "DELETE FROM duties WHERE duty = $1 AND holder = $2";
-// Rows until they are `limit` runs or jobs, and of the last whether others follow.
+// Rows of up to `limit` runs or jobs, but one at least, and of the last whether others follow.
 constexpr char kChanges[] =
     "SELECT change, job, spec, runs, following FROM (SELECT change, job, spec, runs, lead(change) OVER w AS following,"
-    " sum(greatest(count, 1)) OVER w - greatest(count, 1) AS before FROM (SELECT * FROM log WHERE NOT passed"
-    " ORDER BY change LIMIT $1 + 1) AS oldest WINDOW w AS (ORDER BY change)) AS counted WHERE before < $1 ORDER BY change";
+    " sum(greatest(count, 1)) OVER w AS total, row_number() OVER w AS number FROM (SELECT * FROM log WHERE NOT passed"
+    " ORDER BY change LIMIT $1 + 1) AS oldest WINDOW w AS (ORDER BY change)) AS counted"
+    " WHERE total <= $1 OR number = 1 ORDER BY change";
 // Those that wait to be settled are dropped then.
 constexpr char kPass[] = "UPDATE log SET passed = true WHERE change = ANY($1) AND NOT settled";
 constexpr char kDrop[] = "DELETE FROM log WHERE change = ANY($1) AND settled";
@@ -67,9 +69,10 @@ absl::StatusOr<std::vector<Applied>> PostgresStore::commit(std::vector<Run> runs
   std::vector<Applied> applied;
   if (runs.empty()) return applied;
   std::size_t unsettled = 0;
+  int tries = 0;
   const auto damage = telling();
   const absl::Status status = write([&](Connection& db) KLEPTO_REQUIRES(writing_) -> absl::Status {
-    Commit commit(db, job_keys_, now, damage);
+    Commit commit(db, job_keys_, now, ++tries > kTriesBeside, damage);
     absl::StatusOr<std::vector<Applied>> done = commit.run(runs, bases);
     if (!done.ok()) return done.status();
     applied = *std::move(done);

@@ -73,6 +73,12 @@ T must(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
+// One of those that share the server's store of the URL.
+inline absl::StatusOr<std::unique_ptr<Store>> open_at(const Kind& kind, const std::string& url) {
+  if (!url.starts_with("postgresql:")) return open_store(url);
+  return open_postgres(url, {.settle_runs = kind.settle_runs, .settle_at_once = kind.at_once});
+}
+
 class Shop {
  public:
   explicit Shop(Kind kind) : kind_(kind) { open(); }
@@ -84,9 +90,7 @@ class Shop {
   void open() {
     if (kind_.url != nullptr) {
       if (url_.empty()) url_ = kind_.url();
-      const bool postgres = url_.starts_with("postgresql:");
-      store_ = must(postgres ? open_postgres(url_, {.settle_runs = kind_.settle_runs, .settle_at_once = kind_.at_once})
-                             : open_store(url_));
+      store_ = must(open_at(kind_, url_));
       return;
     }
     store_ = must(durable() ? open_sqlite(path(), {.settle_runs = kind_.settle_runs}) : open_store("memory:"));

@@ -16,7 +16,7 @@ struct PostgresOptions {
   bool must_exist = false;  // the tables: else they are made
   // Moved into rollups in one transaction, by a thread of the store that begins when so many wait, or a second or two
   // later.
-  std::size_t settle_runs = 30'720;
+  std::size_t settle_runs = 131'072;
   // Without that thread: commits of this store settle as soon as so many wait, and maintain() when idle.
   bool settle_at_once = false;
   std::size_t readers = 8;  // connections for questions, made when they are first needed

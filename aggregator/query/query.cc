@@ -33,11 +33,10 @@ absl::StatusOr<RunPage> Query::runs(const RunFilter& filter, const std::optional
   return page;
 }
 
-absl::StatusOr<std::vector<Delay>> Query::delays_of(const Uuid& run) {
-  constexpr std::size_t kDelaysMax = 100;
-  auto page = store_.delays({.run_id = run}, std::nullopt, kDelaysMax);
-  if (!page.ok()) return page.status();
-  return std::move(page->items);
+absl::StatusOr<RunAndDelays> Query::run_and_delays(const Uuid& id) {
+  auto found = store_.run_and_delays(id);
+  if (found.ok() && !found->run) return absl::NotFoundError("there is no run " + id.text());
+  return found;
 }
 
 absl::StatusOr<DelayPage> Query::delays(const DelayFilter& filter, const std::optional<FindingCursor>& after,

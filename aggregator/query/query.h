@@ -153,7 +153,8 @@ class Query {
   absl::StatusOr<JobView> job(const std::string& name, Nanos now);
   absl::StatusOr<Run> run(const Uuid& id);
   // Of a run: open ones first.
-  absl::StatusOr<std::vector<Delay>> delays_of(const Uuid& run);
+  // The same with its delays.
+  absl::StatusOr<RunAndDelays> run_and_delays(const Uuid& id);
   // `filter.job` set: NotFound if there is no such job.
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after, std::size_t limit);
   // Likewise; see Store::alerts().

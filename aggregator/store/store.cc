@@ -30,6 +30,15 @@ Basis basis_of(const Uuid& id, const Run* stored) {
   return {id, true, rank(*stored), stored->revision, stored->annotations.revision};
 }
 
+absl::StatusOr<RunAndDelays> Store::run_and_delays(const Uuid& id) {
+  absl::StatusOr<std::optional<Run>> run = this->run(id);
+  if (!run.ok()) return run.status();
+  if (!*run) return RunAndDelays();
+  absl::StatusOr<DelayPage> page = delays({.run_id = id}, std::nullopt, kDelaysOfRunMax);
+  if (!page.ok()) return page.status();
+  return RunAndDelays{*std::move(run), std::move(page->items)};
+}
+
 absl::StatusOr<bool> Store::hold(const std::string&, const std::string&, Nanos) { return true; }
 
 absl::Status Store::keep_changes() { return absl::UnimplementedError("this store keeps no list of its changes"); }

@@ -120,6 +120,13 @@ struct Basis {
 // `stored` may be null: nothing is.
 Basis basis_of(const Uuid& id, const Run* stored);
 
+// A run and its delays, of which no run has many.
+struct RunAndDelays {
+  std::optional<Run> run{};
+  std::vector<Delay> delays{};
+};
+inline constexpr std::size_t kDelaysOfRunMax = 100;
+
 // One entry of the list of changes: what was accepted of a run, as it was committed, or what a job is now meant to be.
 struct Change {
   std::string job;
@@ -154,6 +161,8 @@ class Store {
   virtual absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) = 0;
 
   virtual absl::StatusOr<std::optional<Run>> run(const Uuid& id) = 0;
+  // What run() and delays() say of one run: of a store on a server in one round trip.
+  virtual absl::StatusOr<RunAndDelays> run_and_delays(const Uuid& id);
   // At most `limit` runs after `after` (absent: from the newest). Stable while new runs arrive: what is
   // listed once is not listed again, and what was there before is not left out. InvalidArgument if `limit` is
   // 0.

@@ -234,6 +234,10 @@ absl::StatusOr<AlertPage> read_alerts(Connection& db, const AlertFilter& filter,
   return PageReader<Alerts>(db, filter, after, limit, damage).read();
 }
 
+Statement any_delay_of(const Uuid& run) {
+  return {"SELECT 1 FROM findings WHERE what = $1 AND run_id = $2 LIMIT 1", Values().int2(Delays::kWhat).uuid(run)};
+}
+
 absl::StatusOr<std::optional<Alert>> read_alert(Connection& db, const Uuid& id) {
   const absl::StatusOr<Rows> row = db.query(kFind, Values().int2(Alerts::kWhat).uuid(id));
   if (!row.ok()) return row.status();

@@ -30,6 +30,8 @@ absl::StatusOr<DelayPage> read_delays(Connection& db, const DelayFilter& filter,
                                       const std::optional<FindingCursor>& after, std::size_t limit, Damage damage);
 absl::StatusOr<AlertPage> read_alerts(Connection& db, const AlertFilter& filter,
                                       const std::optional<FindingCursor>& after, std::size_t limit, Damage damage);
+// Has a row if the run has any delay.
+Statement any_delay_of(const Uuid& run);
 absl::StatusOr<std::optional<Alert>> read_alert(Connection& db, const Uuid& id);
 absl::StatusOr<DelayCounts> count_delays(Connection& db, const DelayFilter& filter);
 absl::StatusOr<AlertCounts> count_alerts(Connection& db, const AlertFilter& filter);

@@ -38,6 +38,7 @@ class PostgresStore final : public Store {
   absl::Status record(const Findings& findings) override;
   absl::StatusOr<Maintenance> maintain(Nanos now, bool idle) override;
   absl::StatusOr<std::optional<Run>> run(const Uuid& id) override;
+  absl::StatusOr<RunAndDelays> run_and_delays(const Uuid& id) override;
   absl::StatusOr<RunPage> runs(const RunFilter& filter, const std::optional<RunCursor>& after,
                                std::size_t limit) override;
   absl::Status scan(const RunFilter& filter, absl::FunctionRef<void(const Run&)> visit) override;

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "aggregator/store/postgres/finding_rows.h"
 #include "aggregator/store/postgres/status.h"
 #include "aggregator/store/postgres/store.h"
 #include "aggregator/store/postgres/verify.h"
@@ -80,16 +81,37 @@ absl::Status each_newest(Connection& db, const RunFilter& filter, RunCursor afte
   }
 }
 
+constexpr char kRun[] = "SELECT body FROM runs WHERE id = $1";
+
+absl::StatusOr<std::optional<Run>> run_in(const Rows& row) {
+  if (row.empty()) return std::optional<Run>();
+  absl::StatusOr<Run> run = wire::decode_run(row.bytes(0, 0));
+  if (!run.ok()) return absl::UnknownError(run.status().message());
+  return std::optional<Run>(*std::move(run));
+}
+
 }  // namespace
 
 absl::StatusOr<std::optional<Run>> PostgresStore::run(const Uuid& id) {
   return read<std::optional<Run>>([&](Connection& db) -> absl::StatusOr<std::optional<Run>> {
-    const absl::StatusOr<Rows> row = db.query("SELECT body FROM runs WHERE id = $1", Values().uuid(id));
+    const absl::StatusOr<Rows> row = db.query(kRun, Values().uuid(id));
     if (!row.ok()) return row.status();
-    if (row->empty()) return std::optional<Run>();
-    absl::StatusOr<Run> run = wire::decode_run(row->bytes(0, 0));
-    if (!run.ok()) return absl::UnknownError(run.status().message());
-    return std::optional<Run>(*std::move(run));
+    return run_in(*row);
+  });
+}
+
+// Most have none.
+absl::StatusOr<RunAndDelays> PostgresStore::run_and_delays(const Uuid& id) {
+  const auto damage = telling();
+  return read<RunAndDelays>([&](Connection& db) -> absl::StatusOr<RunAndDelays> {
+    const auto rows = db.query_all({{kRun, Values().uuid(id)}, any_delay_of(id)});
+    if (!rows.ok()) return rows.status();
+    absl::StatusOr<std::optional<Run>> run = run_in((*rows)[0]);
+    if (!run.ok()) return run.status();
+    if (!*run || (*rows)[1].empty()) return RunAndDelays{*std::move(run), {}};
+    absl::StatusOr<DelayPage> page = read_delays(db, {.run_id = id}, std::nullopt, kDelaysOfRunMax, damage);
+    if (!page.ok()) return page.status();
+    return RunAndDelays{*std::move(run), std::move(page->items)};
   });
 }
 

@@ -228,6 +228,20 @@ TEST_CASE("filters of findings select what they say") {
           }
 }
 
+TEST_CASE("a run comes with its delays") {
+  Shop shop(GENERATE(from_range(kinds())));
+  const Run late = started("import", 70);
+  const Run other = started("import", 71);
+  shop.commit({late, other});
+  record(shop, std::vector<Delay>{full_delay()});
+  const RunAndDelays found = must(shop.store().run_and_delays(late.id));
+  CHECK(found.run == late);
+  CHECK(found.delays == std::vector<Delay>{full_delay()});
+  CHECK(must(shop.store().run_and_delays(other.id)).run == other);
+  CHECK(must(shop.store().run_and_delays(other.id)).delays.empty());
+  CHECK_FALSE(must(shop.store().run_and_delays(id_of(72))).run);
+}
+
 TEST_CASE("alerts are counted by job and kind") {
   Shop shop(GENERATE(from_range(kinds())));
   record(shop, {raised("b", 1), raised("a", 2), raised("a", 3), raised("a", 4, kStart, AlertKind::kSlower),

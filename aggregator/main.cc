@@ -1,15 +1,14 @@
-// kleptometricsd: flags, wiring, signals, and the order of stopping. Everything else has a room of its own:
+// kleptometricsd: wiring, signals, and the order of stopping. Everything else has a room of its own:
 //
 //   http/guard -> http -> ingest -> store        a report comes in and is committed
 //                 http -> query  -> store        a question is answered
 //                 watch -> ingest                journals of dead programs are picked up, and their runs judged;
 //                                                http tells watch, through main, who pushes which runs
+//                 forward -> store, ingest       what was committed is passed on to a centre
 //
 // Parts are started from the store outwards and stopped from the sockets inwards, so that nothing that is running lacks
 // what it needs. Exit codes: 0 after SIGTERM or SIGINT, 1 for what cannot be started or go on.
-#include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,13 +25,8 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
-#include "absl/flags/usage_config.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "aggregator/base/heap.h"
 #include "aggregator/base/log.h"
@@ -43,6 +37,7 @@
 #include "aggregator/keys/key_file.h"
 #include "aggregator/keys/new_key.h"
 #include "aggregator/query/query.h"
+#include "aggregator/settings/settings.h"
 #include "aggregator/store/store.h"
 #include "aggregator/watch/job_watcher.h"
 #include "aggregator/watch/spool_watcher.h"
@@ -50,147 +45,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/places.h"
 
-ABSL_FLAG(std::string, listen, kleptometrics::places::kDefaultListen,
-          "HOST:PORT of the HTTP server on TCP; port 0 picks a free one; empty for none. Beyond loopback only with "
-          "--api_key_file, --tls_certificate and --tls_key");
-ABSL_FLAG(std::string, socket, "auto",
-          "path of a Unix socket that serves the same HTTP API; empty for none. auto: as root "
-          "/run/kleptometrics/kleptometrics.sock (open to all local users), else "
-          "$XDG_RUNTIME_DIR/kleptometrics/kleptometrics.sock, without that variable kleptometrics.sock in the state "
-          "directory");
-ABSL_FLAG(
-    std::string, store, "auto",
-    "where runs are kept: sqlite:PATH, or memory: (gone at the end). auto: sqlite:runs.db in the state directory, "
-    "which is /var/lib/kleptometrics as root, else $XDG_STATE_HOME/kleptometrics or "
-    "~/.local/state/kleptometrics");
-ABSL_FLAG(std::string, spool_dir, "auto",
-          "directory whose journals of dead programs are picked up; empty for none. auto: as root "
-          "/var/spool/kleptometrics with a directory a user, else spool in the state directory");
-ABSL_FLAG(std::vector<std::string>, watch, std::vector<std::string>({"pidfd", "file", "peer"}),
-          "how the end of a program is noticed: by its process, named by its journal (pidfd); by its journal being let "
-          "go of (file); by the process that pushed over the Unix socket (peer). Without any: by journals, looked at "
-          "now and then, and by --lost_after_seconds");
-ABSL_FLAG(unsigned, lost_after_seconds, 90,
-          "when nothing was heard for so long of a run whose program cannot be watched, on another machine, contact "
-          "with it is lost: it counts as crashed until its program says otherwise. Programs report every 5 s, or as "
-          "their snapshot_interval has it, and at least every 30 s");
-ABSL_FLAG(std::string, api_key_file, "",
-          "file of the API keys that open the TCP address, a line each: NAME SCOPE SHA256, where SCOPE is read, write "
-          "(reports runs, and reads) or admin (all); # begins a comment. Without it nobody needs a key. On the Unix "
-          "socket, which its permissions protect, nobody does. Read again on SIGHUP");
-ABSL_FLAG(std::string, new_api_key, "",
-          "NAME:SCOPE. Make an API key, print it on stdout, this once, add its line to --api_key_file (without that "
-          "flag print it on stderr), and end");
-ABSL_FLAG(std::string, tls_certificate, "",
-          "PEM file of the certificate by which the TCP address proves who it is, followed by those between it and its "
-          "root: from then on https alone is spoken there. Read again on SIGHUP");
-ABSL_FLAG(std::string, tls_key, "",
-          "PEM file of the key of --tls_certificate, without a passphrase, for its owner alone");
-ABSL_FLAG(std::vector<std::string>, allowed_hosts, {},
-          "names, beside those of the certificate and of this machine, by which requests on TCP may call it in their "
-          "field Host, such as that of a proxy in front; *.example.org for all of one label more");
-ABSL_FLAG(
-    unsigned, forwarded_lost_after_seconds, 3600,
-    "the same of a run that another aggregator forwards, which watches over its program itself: it is silent where "
-    "the way between the two is down, or its machine is lost for good");
-ABSL_FLAG(
-    std::string, forward, "",
-    "http://host:port, https://host:port or unix:/path of another aggregator, a centre, to which what is committed to this store from "
-    "now on is passed on. While it is away, that waits in the store. KLEPTO_API_KEY: the key to show there. "
-    "KLEPTO_CA_FILE: certificates (PEM) that alone are trusted for https. Empty: nowhere");
-ABSL_FLAG(
-    bool, verify_store, false,
-    "count everything in the store anew, say where what was derived from runs is not what they say, and end: 0 if "
-    "nothing is wrong. No aggregator may have it open");
-ABSL_FLAG(
-    std::string, backup, "",
-    "write a consistent copy of the store to this file, which must not exist, and end. Other aggregators may go on "
-    "writing to the store meanwhile");
-ABSL_FLAG(std::string, ready_file, "",
-          "file that is written when ready to serve, with the real addresses as JSON: "
-          "{\"listen\":\"127.0.0.1:9461\",\"socket\":\"...\"}");
-
 namespace kleptometrics::aggregator {
 namespace {
-
-constexpr char kUsage[] =
-    "keeps the history of batch jobs and answers questions about it over HTTP.\n\n"
-    "Programs that link the kleptometrics client library, and anything that can speak HTTP, report their runs\n"
-    "to it. Nothing needs to be configured; every flag may also stand in a file, one --flag=value a line, given\n"
-    "as --flagfile=FILE.\n\n"
-    "  curl -s localhost:9461/api/v1/jobs                 all jobs\n"
-    "  curl -s localhost:9461/api/v1/jobs/NAME/runs       runs of one\n"
-    "  curl -s localhost:9461/api/v1/jobs/NAME/stats      its high, low and median run times";
-
-// Where things lie, after `auto` is resolved.
-struct Settings {
-  std::string listen, socket, store, spool_dir, ready_file, backup;
-  bool verify_store = false;
-  std::string api_key_file{}, tls_certificate{}, tls_key{};
-  std::vector<std::string> allowed_hosts{};
-  mode_t socket_mode = 0600;
-};
-
-absl::Status make_dir(const std::string& path, mode_t mode) {
-  if (::mkdir(path.c_str(), 0700) == 0) {
-    if (::chmod(path.c_str(), mode) == 0) return absl::OkStatus();  // mkdir's mode is cut by the umask
-  } else if (errno == EEXIST) {
-    return absl::OkStatus();
-  }
-  return absl::FailedPreconditionError(absl::StrCat("make ", path, ": ", std::strerror(errno)));
-}
-
-absl::Status make_private(const std::string& path) {
-  std::string problem = places::make_private_dir(path);
-  return problem.empty() ? absl::OkStatus() : absl::FailedPreconditionError(problem);
-}
-
-std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
-
-// Places of a service that root runs. Only the directories that are needed are made.
-absl::Status resolve_system(Settings& settings) {
-  absl::Status status;
-  if (settings.store == "auto") {
-    status.Update(make_dir(places::kSystemState, 0700));
-    settings.store = absl::StrCat("sqlite:", places::kSystemState, "/runs.db");
-  }
-  if (settings.socket == "auto") {
-    settings.socket = places::kSystemSocket;
-    settings.socket_mode = 0666;
-    status.Update(make_dir(parent_of(settings.socket), 0755));
-  }
-  if (settings.spool_dir == "auto") {
-    settings.spool_dir = places::kSystemSpool;
-    status.Update(make_dir(settings.spool_dir, 01777));
-  }
-  return status;
-}
-
-// For the log: of the URL of a server neither whom to log in as, with what password, nor any parameter.
-std::string shown(const std::string& store) {
-  const std::size_t scheme = store.find("://");
-  if (scheme == std::string::npos) return store;
-  const std::string rest = store.substr(scheme + 3, store.find('?') - scheme - 3);
-  return store.substr(0, scheme + 3) + rest.substr(rest.rfind('@') + 1);
-}
-
-absl::Status resolve_user(Settings& settings) {
-  const std::string state = places::user_state_dir();
-  absl::Status status;
-  if (settings.store == "auto") {
-    status.Update(make_private(state));
-    settings.store = absl::StrCat("sqlite:", state, "/runs.db");
-  }
-  if (settings.socket == "auto") {
-    settings.socket = places::user_socket();
-    status.Update(make_private(parent_of(settings.socket)));
-  }
-  if (settings.spool_dir == "auto") {
-    settings.spool_dir = places::user_spool_dir();
-    status.Update(make_private(settings.spool_dir));
-  }
-  return status;
-}
 
 absl::Status run(Settings settings);
 absl::Status wait_for_the_end(const sigset_t& signals, const Committer& committer, const std::function<void()>& reload);
@@ -215,26 +71,6 @@ void allow_descriptors() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = std::max(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 65536));
   ::setrlimit(RLIMIT_NOFILE, &limit);  // where it fails, accepting pauses when there are none left
-}
-
-absl::StatusOr<WatchOptions> watch_options() {
-  WatchOptions options;
-  options.pidfds = options.files = options.peers = false;
-  for (const std::string& way : absl::GetFlag(FLAGS_watch)) {
-    bool* const known = way == "pidfd"  ? &options.pidfds
-                        : way == "file" ? &options.files
-                        : way == "peer" ? &options.peers
-                                        : nullptr;
-    if (known == nullptr)
-      return absl::InvalidArgumentError(absl::StrCat("--watch: \"", way, "\" is none of pidfd, file, peer"));
-    *known = true;
-  }
-  options.lease = std::max<Nanos>(absl::GetFlag(FLAGS_lost_after_seconds), 1) * kNanosPerSecond;
-  options.forwarded_lease = std::max<Nanos>(absl::GetFlag(FLAGS_forwarded_lost_after_seconds), 1) * kNanosPerSecond;
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-    options.pidfds_max = std::min<std::size_t>(options.pidfds_max, limit.rlim_cur / 2);
-  return options;
 }
 
 template <typename Phase>
@@ -305,9 +141,8 @@ void add_counters_of(const Forwarder* forwarder, std::vector<http::ServiceCounte
                  static_cast<std::uint64_t>(counts.last_success / kNanosPerSecond), "gauge"});
 }
 
-// By --forward; null where that is empty.
-absl::StatusOr<std::unique_ptr<Forwarder>> forwarder_of(Store& store, Committer& committer) {
-  const std::string url = absl::GetFlag(FLAGS_forward);
+// To `url`; null where that is empty.
+absl::StatusOr<std::unique_ptr<Forwarder>> forwarder_of(const std::string& url, Store& store, Committer& committer) {
   if (url.empty()) return nullptr;
   return Forwarder::create(store, committer, system_clock(),
                            {url, places::environment("KLEPTO_API_KEY"), places::environment("KLEPTO_CA_FILE")});
@@ -318,8 +153,7 @@ absl::Status run(Settings settings) {
   allow_descriptors();
   prepare_heap();
   const Clock& clock = system_clock();
-  if (absl::Status status = ::geteuid() == 0 ? resolve_system(settings) : resolve_user(settings); !status.ok())
-    return status;
+  if (absl::Status status = resolve_places(settings); !status.ok()) return status;
 
   if (!settings.backup.empty()) return backup_store(settings.store, settings.backup);
   const auto keys = open_keys(settings);
@@ -330,10 +164,8 @@ absl::Status run(Settings settings) {
   auto committer = Committer::create(**store, clock, {});
   if (!committer.ok()) return committer.status();
   query::Query query(**store);
-  const auto watch = watch_options();
-  if (!watch.ok()) return watch.status();
   if (!settings.spool_dir.empty()) places::make_private_dir(settings.spool_dir);  // as its first program would
-  SpoolWatcher watcher(settings.spool_dir, **store, **committer, clock, *watch);
+  SpoolWatcher watcher(settings.spool_dir, **store, **committer, clock, settings.watch);
   const JobWatcher::Options learning{.learn = [&query](const std::string& job) { return query.expectation(job); }};
   JobWatcher job_watcher(**store, **committer, clock, learning);
   std::unique_ptr<WatchDuty> duty;  // in its place, where others watch the same jobs
@@ -344,7 +176,7 @@ absl::Status run(Settings settings) {
     if (absl::Status status = job_watcher.load(); !status.ok()) return status;
     (*committer)->tell(job_watcher);
   }
-  const auto forwarder = forwarder_of(**store, **committer);
+  const auto forwarder = forwarder_of(settings.forward, **store, **committer);
   if (!forwarder.ok()) return forwarder.status();
   const http::guard::Server* front = nullptr;
   const http::Api api(
@@ -438,37 +270,17 @@ absl::Status write_ready_file(const std::string& path, const http::guard::Server
   return absl::OkStatus();
 }
 
-void describe_flags() {
-  absl::SetProgramUsageMessage(kUsage);
-  absl::FlagsUsageConfig config;
-  const auto ours = [](absl::string_view file) { return absl::EndsWith(file, "aggregator/main.cc"); };
-  config.contains_help_flags = ours;
-  config.contains_helpshort_flags = ours;
-  config.version_string = [] { return std::string("kleptometricsd " KLEPTO_VERSION "\n"); };
-  absl::SetFlagsUsageConfig(config);
-}
-
 }  // namespace
 }  // namespace kleptometrics::aggregator
 
 int main(int argc, char** argv) {
   using namespace kleptometrics::aggregator;  // NOLINT(google-build-using-namespace): this file is its end
-  describe_flags();
-  const std::vector<char*> arguments = absl::ParseCommandLine(argc, argv);
-  if (arguments.size() > 1) {
-    std::fprintf(stderr, "kleptometricsd: unexpected argument \"%s\"; see --help\n", arguments[1]);
-    return 1;
+  absl::StatusOr<Settings> settings = read_settings(argc, argv);
+  absl::Status status = settings.status();
+  if (status.ok()) {
+    status = settings->new_api_key.empty() ? run(*std::move(settings))
+                                           : keys::print_new_key(settings->new_api_key, settings->api_key_file);
   }
-  Settings settings{absl::GetFlag(FLAGS_listen),      absl::GetFlag(FLAGS_socket),     absl::GetFlag(FLAGS_store),
-                    absl::GetFlag(FLAGS_spool_dir),   absl::GetFlag(FLAGS_ready_file), absl::GetFlag(FLAGS_backup),
-                    absl::GetFlag(FLAGS_verify_store)};
-  settings.api_key_file = absl::GetFlag(FLAGS_api_key_file);
-  settings.tls_certificate = absl::GetFlag(FLAGS_tls_certificate);
-  settings.tls_key = absl::GetFlag(FLAGS_tls_key);
-  settings.allowed_hosts = absl::GetFlag(FLAGS_allowed_hosts);
-  const std::string new_key = absl::GetFlag(FLAGS_new_api_key);
-  const absl::Status status =
-      new_key.empty() ? run(std::move(settings)) : keys::print_new_key(new_key, settings.api_key_file);
   if (status.ok()) return 0;
   std::fprintf(stderr, "kleptometricsd: %s\n", std::string(status.message()).c_str());
   return 1;

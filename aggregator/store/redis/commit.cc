@@ -48,8 +48,12 @@ absl::StatusOr<bool> Commit::attempt(Connection& connection) {
   if (absl::Status status = read_runs(connection); !status.ok()) return status;
   applied_.reserve(runs_.size());
   for (const Run& run : runs_) applied_.push_back(stage(run));
-  if (std::ranges::find(applied_, Applied::kAccepted) == applied_.end()) return true;
-  return write(connection);
+  if (std::ranges::find(applied_, Applied::kAccepted) != applied_.end()) return write(connection);
+  if (bases_.empty()) return true;
+  // What another process did between the two reads can make ours a repeat of it: the bases must hold all the same.
+  Transaction unchanged;
+  expect(unchanged);
+  return unchanged.execute(connection);
 }
 
 // The claims, before what they stand for.

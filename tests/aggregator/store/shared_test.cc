@@ -51,6 +51,7 @@ struct Feed {
 
 TEST_CASE("stores that commit the same snapshots at once leave what one would") {
   const Kind kind = GENERATE(from_range(shared_kinds()));
+  CAPTURE(kind);
   if (!there(kind)) return;
   const std::string url = kind.url();
   const std::vector<Run> all = meeting_snapshots(400);
@@ -72,6 +73,7 @@ TEST_CASE("stores that commit the same snapshots at once leave what one would") 
 
 TEST_CASE("many runs, each sent to two stores at once, are counted as one store counts them") {
   const Kind kind = GENERATE(from_range(shared_kinds()));
+  CAPTURE(kind);
   if (!there(kind)) return;
   const std::string url = kind.url();
   const std::vector<Run> all = ended_runs(0, 20'000);
@@ -91,6 +93,7 @@ TEST_CASE("many runs, each sent to two stores at once, are counted as one store 
 
 TEST_CASE("what was worked out from a run that has changed since is refused, whole") {
   const Kind kind = GENERATE(from_range(shared_kinds()));
+  CAPTURE(kind);
   if (!there(kind)) return;
   const std::string url = kind.url();
   const auto one = open(kind, url);
@@ -111,6 +114,7 @@ TEST_CASE("what was worked out from a run that has changed since is refused, who
 
 TEST_CASE("patches of one run by two stores at once are all of them applied") {
   const Kind kind = GENERATE(from_range(shared_kinds()));
+  CAPTURE(kind);
   if (!there(kind)) return;
   const std::string url = kind.url();
   const auto one = open(kind, url);
@@ -142,6 +146,7 @@ TEST_CASE("patches of one run by two stores at once are all of them applied") {
 
 TEST_CASE("a duty is one's at a time, until it is given up or its time is over") {
   const Kind kind = GENERATE(from_range(shared_kinds()));
+  CAPTURE(kind);
   if (!there(kind)) return;
   const std::string url = kind.url();
   const auto one = open(kind, url);
@@ -159,6 +164,7 @@ TEST_CASE("a duty is one's at a time, until it is given up or its time is over")
 
 TEST_CASE("every change of two writers is listed once, in order, until it is dropped") {
   const Kind kind = GENERATE(from_range(shared_kinds()));
+  CAPTURE(kind);
   if (!there(kind)) return;
   const std::string url = kind.url();
   constexpr std::uint32_t kRuns = 300;
@@ -208,6 +214,7 @@ TEST_CASE("every change of two writers is listed once, in order, until it is dro
 
 TEST_CASE("stores that begin on an empty server at once all find their way") {
   const Kind kind = GENERATE(from_range(shared_kinds()));
+  CAPTURE(kind);
   if (!there(kind)) return;
   const std::string url = kind.url();
   std::atomic<int> faults{0};
@@ -228,6 +235,7 @@ TEST_CASE("stores that begin on an empty server at once all find their way") {
 
 TEST_CASE("runs expire once, whichever of the stores keeps house") {
   const Kind kind = GENERATE(from_range(shared_kinds()));
+  CAPTURE(kind);
   if (!there(kind)) return;
   const std::string url = kind.url();
   const auto one = open(kind, url);

@@ -94,7 +94,8 @@ class PostgresStore final : public Store {
   JobKeys job_keys_ KLEPTO_GUARDED_BY(writing_);
   bool read_only_ KLEPTO_GUARDED_BY(writing_) = false;  // told of
   Nanos kept_house_at_ KLEPTO_GUARDED_BY(writing_) = 0;
-  bool house_due_ KLEPTO_GUARDED_BY(writing_) = true;  // something came in since
+  bool house_due_ KLEPTO_GUARDED_BY(writing_) = true;  // a job is meant to be another one since
+  bool written_ KLEPTO_GUARDED_BY(writing_) = false;   // anything was
 
   Mutex state_mutex_;
   Condition state_changed_;

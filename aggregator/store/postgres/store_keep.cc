@@ -106,7 +106,7 @@ absl::StatusOr<Maintenance> PostgresStore::maintain(Nanos now, bool idle) {
   bool due = false;
   {
     const Lock lock(writing_);
-    due = house_due_ || now < kept_house_at_ || now - kept_house_at_ >= kHouseInterval;
+    due = house_due_ || (idle && written_) || now < kept_house_at_ || now - kept_house_at_ >= kHouseInterval;
   }
   bool settle = false;
   if (options_.settle_at_once && idle) {
@@ -125,7 +125,7 @@ absl::StatusOr<Maintenance> PostgresStore::maintain(Nanos now, bool idle) {
   const Lock lock(writing_);
   if (due && !done.more) {
     kept_house_at_ = now;
-    house_due_ = false;
+    house_due_ = written_ = false;
   }
   return done;
 }

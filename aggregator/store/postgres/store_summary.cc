@@ -22,18 +22,17 @@ namespace {
 
 using By = Stretch::By;
 
-#define KLEPTO_OF_JOB "($1 = '' OR j.name = $1)"
-
 constexpr char kWaiting[] = "SELECT replaced, runs FROM log WHERE NOT settled";
-// $2: resolution, $3: name of the series beside durations, $4 and $5: numbers of hours or days.
+// Of one job or of all, as a condition behind these: an index finds the one, which a parameter that may be empty would
+// not let it. $2: resolution, $3: name of the series beside durations, $4 and $5: numbers of hours or days.
+constexpr char kOfJob[] = " WHERE j.name = $1";
 constexpr char kRollups[] =
     "SELECT j.name, r.series, r.start, r.bytes FROM jobs j CROSS JOIN LATERAL (SELECT series, start, bytes FROM rollups"
-    " WHERE resolution = $2 AND series = 1 AND job = j.key AND start >= $4 AND start < $5 OFFSET 0) AS r"
-    " WHERE " KLEPTO_OF_JOB;
+    " WHERE resolution = $2 AND series = 1 AND job = j.key AND start >= $4 AND start < $5 OFFSET 0) AS r";
 constexpr char kRollupsOfSeries[] =
     "SELECT j.name, r.series, r.start, r.bytes FROM jobs j CROSS JOIN LATERAL (SELECT series, start, bytes FROM rollups"
     " WHERE resolution = $2 AND series = (SELECT key FROM series WHERE name = $3) AND job = j.key AND start >= $4"
-    " AND start < $5 OFFSET 0) AS r WHERE " KLEPTO_OF_JOB;
+    " AND start < $5 OFFSET 0) AS r";
 constexpr char kAllRollups[] =
     "SELECT j.name, r.series, r.start, r.bytes FROM rollups r JOIN jobs j ON j.key = r.job"
     " WHERE r.resolution = $1 AND r.series = 1";
@@ -93,30 +92,36 @@ class Summary {
     asked_.push_back(std::move(asked));
   }
 
+  std::string_view text_of(const char* select, const char* more) {
+    texts_.push_back(std::make_unique<std::string>(absl::StrCat(select, more)));
+    return *texts_.back();
+  }
+
   void ask_for(const Stretch& stretch) {
     if (stretch.by == By::kRuns || stretch.by == By::kHour) {
       const char* const select = request_.job.empty() ? kRunsOfAll : kRunsOfJob;
       const bool loose = stretch.by == By::kHour;
-      texts_.push_back(std::make_unique<std::string>(absl::StrCat(select, loose ? kLoose : "")));
-      ask({*texts_.back(), Values().text(request_.job).int8(stretch.since).int8(stretch.until)}, {Kind::kOfRuns});
+      ask({text_of(select, loose ? kLoose : ""), Values().text(request_.job).int8(stretch.since).int8(stretch.until)},
+          {Kind::kOfRuns});
       if (!loose) return;
     }
+    const char* const of_job = request_.job.empty() ? "" : kOfJob;
     const stats::Resolution resolution = resolution_of(stretch.by);
     const Asked durations{Kind::kOfRollups, {}, resolution};
     if (request_.job.empty() && stretch.by == By::kAll) {
       ask({kAllRollups, Values().int2(stored_resolution(resolution))}, durations);
     } else {
-      ask({kRollups, values_of(stretch)}, durations);
+      ask({text_of(kRollups, of_job), values_of(stretch)}, durations);
     }
     if (!request_.series.durations())
-      ask({kRollupsOfSeries, values_of(stretch)}, {Kind::kOfRollups, request_.series, resolution});
+      ask({text_of(kRollupsOfSeries, of_job), values_of(stretch)}, {Kind::kOfRollups, request_.series, resolution});
   }
 
   Values values_of(const Stretch& stretch) const {
     const Numbers numbers(stretch);
     constexpr std::int64_t kLast = std::numeric_limits<std::int32_t>::max();
     Values values;
-    values.text(request_.job).int2(stored_resolution(resolution_of(stretch.by))).text(text_of(request_.series));
+    values.text(request_.job).int2(stored_resolution(resolution_of(stretch.by))).text(stats::text_of(request_.series));
     values.int4(std::clamp(numbers.first, -kLast, kLast)).int4(std::clamp(numbers.end, -kLast, kLast));
     return values;
   }

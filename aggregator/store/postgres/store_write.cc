@@ -57,7 +57,7 @@ absl::Status PostgresStore::write(Body body) {
       status = try_write(body);
       if (!in_the_way(status)) break;
     }
-    house_due_ = true;
+    written_ = true;
   }
   const Lock lock(state_mutex_);
   write_failed_ = !status.ok() && !absl::IsAborted(status);
@@ -97,6 +97,7 @@ absl::Status PostgresStore::put_job(const std::string& name, const JobSpec& spec
     const auto done = db.query_all({{kPutJob, Values().int4(key).bytea(bytes).int4(spec.retention_days)},
                                     {kLogJob, Values().text(name).bytea(bytes)},
                                     {kCommit}});
+    house_due_ = true;
     if (done.ok()) job_keys_.insert(found.begin(), found.end());
     return done.status();
   });
@@ -110,7 +111,7 @@ absl::StatusOr<bool> PostgresStore::hold(const std::string& duty, const std::str
       if (!status.ok()) return status;
       return false;
     }
-    const absl::StatusOr<Rows> taken = db.query(kHold, Values().text(duty).text(holder).int8(length / 1000));
+    const absl::StatusOr<Rows> taken = db.query(kHold, Values().text(duty).text(holder).int8((length + 999) / 1000));
     if (!taken.ok()) return taken.status();
     return !taken->empty();
   });

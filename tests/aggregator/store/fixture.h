@@ -44,10 +44,14 @@ inline bool redis_is_there() {
   static const bool built = !absl::IsInvalidArgument(open_store("redis+unix:///nowhere").status());
   return built && tests::RedisServer::shared() != nullptr;
 }
+inline bool postgres_is_there() {
+  static const bool built = !absl::IsInvalidArgument(open_store("postgresql:///no?host=/nowhere").status());
+  return built && tests::PostgresServer::shared() != nullptr;
+}
 inline std::vector<Kind> kinds() {
   std::vector<Kind> all = {{"memory", false}, {"sqlite", true}, {"sqlite that settles often", true, 7}};
   if (redis_is_there()) all.push_back(redis_kind());
-  if (tests::PostgresServer::shared() != nullptr) {
+  if (postgres_is_there()) {
     all.push_back(postgres_kind("postgresql"));
     all.push_back(postgres_kind("postgresql that settles often", 7));
   }

@@ -229,7 +229,7 @@ TEST_CASE("random walks leave SQLite's sums as they leave the model's, settled b
 
 TEST_CASE("random walks leave PostgreSQL's sums as they leave the model's") {
   const std::size_t settle_runs = GENERATE(std::size_t{1}, std::size_t{25}, std::size_t{90}, std::size_t{5000});
-  if (tests::PostgresServer::shared() == nullptr) return;
+  if (!postgres_is_there()) return;
   for (std::uint32_t seed = 1; seed <= kSeeds / 20; ++seed)
     walk_through(seed, postgres_kind("postgresql", settle_runs));
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "aggregator/store/finding_pager.h"
 #include "aggregator/wire/findings.h"
 
 namespace kleptometrics::aggregator::postgres {
@@ -49,15 +50,13 @@ std::string from_where(const FindingFilter<Kind>& filter, const char* condition)
       filter.run_id.none() ? "" : " AND run_id = $8");
 }
 
-// What is before this in the order of opening is read. Of no id: what opened before the instant.
-struct Before {
-  Nanos opened_at = std::numeric_limits<Nanos>::max();
-  Uuid id{};
-  bool operator<(const Before& other) const { return std::tie(opened_at, id) < std::tie(other.opened_at, other.id); }
-};
+const char* condition_of(FindingPart part) {
+  return part == FindingPart::kOpen ? kOpen : part == FindingPart::kClosedSince ? kClosedSince : kClosedUntil;
+}
 
 template <typename What>
-Values values_of(const FindingFilter<typename What::Kind>& filter, const Before& before, std::int64_t closings) {
+Values values_of(const FindingFilter<typename What::Kind>& filter, const FindingsBefore& before,
+                 std::int64_t closings) {
   std::int64_t kinds = filter.kinds.empty() ? 0xffff : 0;  // a bit each
   for (const auto kind : filter.kinds) kinds |= std::int64_t{1} << static_cast<unsigned>(kind);
   Values values;
@@ -68,92 +67,51 @@ Values values_of(const FindingFilter<typename What::Kind>& filter, const Before&
 }
 
 template <typename What>
-class PageReader {
- public:
-  using Finding = typename What::Finding;
-  using Filter = FindingFilter<typename What::Kind>;
+using Pager = FindingPager<typename What::Finding, typename What::Kind>;
 
-  PageReader(Connection& db, const Filter& filter, const std::optional<FindingCursor>& after, std::size_t limit,
-             Damage damage)
-      : db_(db), filter_(filter), after_(after), limit_(limit), damage_(damage) {}
-
-  absl::StatusOr<FindingPage<Finding>> read() {
-    const absl::StatusOr<std::vector<Rows>> begun = db_.query_all(
-        {{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}, {kLastClosing, Values().int2(What::kWhat)}});
-    if (!begun.ok()) return begun.status();
-    closings_ = after_ ? after_->closings : (*begun)[1].integer(0, 0);
-    absl::Status status;
-    if (filter_.open != false && (!after_ || after_->open)) status = add(true);
-    if (status.ok() && filter_.open != true && !page_.next) status = add(false);
-    db_.roll_back();
-    if (!status.ok()) return status;
-    return std::move(page_);
-  }
-
- private:
-  // The part of the list that was open when it began, or the part that was closed.
-  absl::Status add(bool open) {
-    std::vector<Finding> found;
-    absl::Status status;
-    if (open) {
-      status = read(kOpen, open, found);
-      if (status.ok() && !filter_.open) status = read(kClosedSince, open, found);
-    } else {
-      if (filter_.open) closings_ = std::numeric_limits<std::int64_t>::max();
-      status = read(kClosedUntil, open, found);
-    }
-    if (!status.ok()) return status;
-    std::ranges::sort(found, [](const Finding& a, const Finding& b) {
-      return std::tie(a.opened_at, a.id) > std::tie(b.opened_at, b.id);
-    });
-    for (Finding& each : found) {
-      if (page_.items.size() == limit_) {
-        page_.next = last_;
-        break;
+// Again for those that are damaged.
+template <typename What>
+absl::Status read_part(Connection& db, const FindingFilter<typename What::Kind>& filter,
+                       typename Pager<What>::Wanted wanted, Damage damage, std::vector<typename What::Finding>& found) {
+  const std::string sql = absl::StrCat("SELECT bytes, id, opened_at", from_where(filter, condition_of(wanted.part)),
+                                       " ORDER BY opened_at DESC, id DESC LIMIT $", filter.run_id.none() ? 8 : 9);
+  constexpr std::size_t kMost = 1U << 20U;
+  for (std::size_t left = std::min(wanted.most, kMost); left != 0;) {
+    Values values = values_of<What>(filter, wanted.before, wanted.closings);
+    values.int8(static_cast<std::int64_t>(left));
+    const absl::StatusOr<Rows> rows = db.query(sql, std::move(values));
+    if (!rows.ok()) return rows.status();
+    const bool last = rows->size() < left;
+    for (std::size_t i = 0; i < rows->size(); ++i) {
+      wanted.before = {rows->integer(i, 2), rows->uuid(i, 1)};
+      absl::StatusOr<typename What::Finding> finding = What::decode(rows->bytes(i, 0));
+      if (finding.ok()) {
+        found.push_back(*std::move(finding));
+        --left;
+      } else {
+        damage(What::kName + wanted.before.id.text(), finding.status());
       }
-      last_ = {open, each.opened_at, each.id, closings_};
-      page_.items.push_back(std::move(each));
     }
-    return status;
+    if (last) break;
   }
+  return absl::OkStatus();
+}
 
-  // One more than the page has room for, so that it is known whether any is left; again for those that are damaged.
-  absl::Status read(const char* condition, bool open, std::vector<Finding>& found) {
-    Before before{filter_.until.value_or(std::numeric_limits<Nanos>::max())};
-    if (after_ && after_->open == open) before = std::min(before, Before{after_->opened_at, after_->id});
-    const std::string sql = absl::StrCat("SELECT bytes, id, opened_at", from_where(filter_, condition),
-                                         " ORDER BY opened_at DESC, id DESC LIMIT $", filter_.run_id.none() ? 8 : 9);
-    constexpr std::size_t kMost = 1U << 20U;
-    for (std::size_t wanted = std::min(limit_ - page_.items.size(), kMost) + 1; wanted != 0;) {
-      Values values = values_of<What>(filter_, before, closings_);
-      values.int8(static_cast<std::int64_t>(wanted));
-      const absl::StatusOr<Rows> rows = db_.query(sql, std::move(values));
-      if (!rows.ok()) return rows.status();
-      const bool last = rows->size() < wanted;
-      for (std::size_t i = 0; i < rows->size(); ++i) {
-        before = {rows->integer(i, 2), rows->uuid(i, 1)};
-        absl::StatusOr<Finding> finding = What::decode(rows->bytes(i, 0));
-        if (finding.ok()) {
-          found.push_back(*std::move(finding));
-          --wanted;
-        } else {
-          damage_(What::kName + before.id.text(), finding.status());
-        }
-      }
-      if (last) break;
-    }
-    return absl::OkStatus();
-  }
-
-  Connection& db_;
-  const Filter& filter_;
-  const std::optional<FindingCursor>& after_;
-  const std::size_t limit_;
-  const Damage damage_;
-  std::int64_t closings_ = 0;
-  FindingCursor last_;
-  FindingPage<Finding> page_;
-};
+template <typename What>
+absl::StatusOr<FindingPage<typename What::Finding>> read_page(Connection& db,
+                                                              const FindingFilter<typename What::Kind>& filter,
+                                                              const std::optional<FindingCursor>& after,
+                                                              std::size_t limit, Damage damage) {
+  const absl::StatusOr<std::vector<Rows>> begun =
+      db.query_all({{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}, {kLastClosing, Values().int2(What::kWhat)}});
+  if (!begun.ok()) return begun.status();
+  const auto read = [&](const typename Pager<What>::Wanted& wanted, std::vector<typename What::Finding>& found) {
+    return read_part<What>(db, filter, wanted, damage, found);
+  };
+  auto page = Pager<What>(filter, after, limit, read).fill((*begun)[1].integer(0, 0));
+  db.roll_back();
+  return page;
+}
 
 template <typename What>
 absl::StatusOr<std::vector<FindingCount<typename What::Kind>>> count(Connection& db,
@@ -163,7 +121,7 @@ absl::StatusOr<std::vector<FindingCount<typename What::Kind>>> count(Connection&
   const std::string sql =
       absl::StrCat("SELECT name, kind, n FROM (SELECT job, kind, count(*) AS n", from_where(filter, condition),
                    " GROUP BY job, kind) AS counted JOIN jobs ON jobs.key = counted.job");
-  const Before before{filter.until.value_or(std::numeric_limits<Nanos>::max())};
+  const FindingsBefore before{filter.until.value_or(std::numeric_limits<Nanos>::max())};
   const absl::StatusOr<Rows> rows =
       db.query(sql, values_of<What>(filter, before, std::numeric_limits<std::int64_t>::max()));
   if (!rows.ok()) return rows.status();
@@ -226,12 +184,12 @@ absl::StatusOr<std::size_t> expire_findings(Connection& db, Nanos horizon, std::
 
 absl::StatusOr<DelayPage> read_delays(Connection& db, const DelayFilter& filter,
                                       const std::optional<FindingCursor>& after, std::size_t limit, Damage damage) {
-  return PageReader<Delays>(db, filter, after, limit, damage).read();
+  return read_page<Delays>(db, filter, after, limit, damage);
 }
 
 absl::StatusOr<AlertPage> read_alerts(Connection& db, const AlertFilter& filter,
                                       const std::optional<FindingCursor>& after, std::size_t limit, Damage damage) {
-  return PageReader<Alerts>(db, filter, after, limit, damage).read();
+  return read_page<Alerts>(db, filter, after, limit, damage);
 }
 
 Statement any_delay_of(const Uuid& run) {

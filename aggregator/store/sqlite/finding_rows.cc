@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "aggregator/store/finding_pager.h"
 #include "aggregator/wire/findings.h"
 
 namespace kleptometrics::aggregator::sqlite {
@@ -56,20 +57,17 @@ std::string from_where(const FindingFilter<Kind>& filter, const Source& source) 
                       filter.run_id.none() ? "" : " AND run_id = ?2");
 }
 
-// What is before this in the order of opening is read. Of no id: what opened before the instant.
-struct Before {
-  Nanos opened_at = std::numeric_limits<Nanos>::max();
-  std::string_view id{};
-  bool operator<(const Before& other) const { return std::tie(opened_at, id) < std::tie(other.opened_at, other.id); }
-};
+const Source& source_of(FindingPart part) {
+  return part == FindingPart::kOpen ? kOpen : part == FindingPart::kClosedSince ? kClosedSince : kClosedUntil;
+}
 
 template <typename What>
-void bind(Execution& rows, const FindingFilter<typename What::Kind>& filter, const Before& before,
+void bind(Execution& rows, const FindingFilter<typename What::Kind>& filter, const FindingsBefore& before,
           std::int64_t closings) {
   std::int64_t kinds = filter.kinds.empty() ? -1 : 0;  // a bit each
   for (const auto kind : filter.kinds) kinds |= std::int64_t{1} << static_cast<unsigned>(kind);
   rows.bind_text(kJob, filter.job).bind_blob(kRun, filter.run_id.view()).bind(kClosings, closings);
-  rows.bind_blob(kUntilId, before.id).bind(kUntil, before.opened_at);
+  rows.bind_blob(kUntilId, before.id.view()).bind(kUntil, before.opened_at);
   rows.bind(kSince, filter.since.value_or(std::numeric_limits<Nanos>::min()));
   rows.bind(kKinds, kinds).bind(kWhat, What::kWhat);
 }
@@ -84,96 +82,44 @@ absl::StatusOr<std::int64_t> last_closing(Connection& db, std::int64_t what) {
 }
 
 template <typename What>
-class PageReader {
- public:
-  using Finding = typename What::Finding;
-  using Filter = FindingFilter<typename What::Kind>;
+using Pager = FindingPager<typename What::Finding, typename What::Kind>;
 
-  PageReader(Connection& db, const Filter& filter, const std::optional<FindingCursor>& after, std::size_t limit,
-             Settled::Damage damage)
-      : db_(db), filter_(filter), after_(after), limit_(limit), damage_(damage) {}
-
-  absl::StatusOr<FindingPage<Finding>> read() {
-    absl::Status status = db_.run("BEGIN");
-    if (status.ok()) status = fill();
-    (void)db_.run("COMMIT");
-    if (!status.ok()) return status;
-    return std::move(page_);
-  }
-
- private:
-  absl::Status fill() {
-    absl::Status status = find_closings();
-    if (status.ok() && filter_.open != false && (!after_ || after_->open)) status = add(true);
-    if (status.ok() && filter_.open != true && !page_.next) status = add(false);
-    return status;
-  }
-
-  absl::Status find_closings() {
-    if (after_) {
-      closings_ = after_->closings;
-      return absl::OkStatus();
-    }
-    const absl::StatusOr<std::int64_t> last = last_closing(db_, What::kWhat);
-    if (last.ok()) closings_ = *last;
-    return last.status();
-  }
-
-  // The part of the list that was open when it began, or the part that was closed.
-  absl::Status add(bool open) {
-    std::vector<Finding> found;
-    absl::Status status;
-    if (open) {
-      status = read(kOpen, open, found);
-      if (status.ok() && !filter_.open) status = read(kClosedSince, open, found);
+template <typename What>
+absl::Status read_part(Connection& db, const FindingFilter<typename What::Kind>& filter,
+                       const typename Pager<What>::Wanted& wanted, Settled::Damage damage,
+                       std::vector<typename What::Finding>& found) {
+  const std::string sql =
+      absl::StrCat("SELECT bytes, id", from_where(filter, source_of(wanted.part)), " ORDER BY opened_at DESC, id DESC");
+  Execution rows(db.prepare(sql));
+  bind<What>(rows, filter, wanted.before, wanted.closings);
+  for (std::size_t left = wanted.most; left != 0 && rows.next();) {
+    absl::StatusOr<typename What::Finding> finding = What::decode(rows.blob(0));
+    if (finding.ok()) {
+      found.push_back(*std::move(finding));
+      --left;
     } else {
-      if (filter_.open) closings_ = std::numeric_limits<std::int64_t>::max();
-      status = read(kClosedUntil, open, found);
+      damage(What::kName + Uuid::from_bytes(rows.blob(1)).value_or(Uuid{}).text(), finding.status());
     }
-    if (!status.ok()) return status;
-    std::ranges::sort(found, [](const Finding& a, const Finding& b) {
-      return std::tie(a.opened_at, a.id) > std::tie(b.opened_at, b.id);
-    });
-    for (Finding& each : found) {
-      if (page_.items.size() == limit_) {
-        page_.next = last_;
-        break;
-      }
-      last_ = {open, each.opened_at, each.id, closings_};
-      page_.items.push_back(std::move(each));
-    }
-    return status;
   }
+  return rows.status();
+}
 
-  // One more than the page has room for, so that it is known whether any is left.
-  absl::Status read(const Source& source, bool open, std::vector<Finding>& found) {
-    Before before{filter_.until.value_or(std::numeric_limits<Nanos>::max())};
-    if (after_ && after_->open == open) before = std::min(before, Before{after_->opened_at, after_->id.view()});
-    const std::string sql =
-        absl::StrCat("SELECT bytes, id", from_where(filter_, source), " ORDER BY opened_at DESC, id DESC");
-    Execution rows(db_.prepare(sql));
-    bind<What>(rows, filter_, before, closings_);
-    for (std::size_t wanted = limit_ - page_.items.size() + 1; wanted != 0 && rows.next();) {
-      absl::StatusOr<Finding> finding = What::decode(rows.blob(0));
-      if (finding.ok()) {
-        found.push_back(*std::move(finding));
-        --wanted;
-      } else {
-        damage_(What::kName + Uuid::from_bytes(rows.blob(1)).value_or(Uuid{}).text(), finding.status());
-      }
-    }
-    return rows.status();
-  }
-
-  Connection& db_;
-  const Filter& filter_;
-  const std::optional<FindingCursor>& after_;
-  const std::size_t limit_;
-  const Settled::Damage damage_;
-  std::int64_t closings_ = 0;
-  FindingCursor last_;
-  FindingPage<Finding> page_;
-};
+template <typename What>
+absl::StatusOr<FindingPage<typename What::Finding>> read_page(Connection& db,
+                                                              const FindingFilter<typename What::Kind>& filter,
+                                                              const std::optional<FindingCursor>& after,
+                                                              std::size_t limit, Settled::Damage damage) {
+  using Page = FindingPage<typename What::Finding>;
+  if (absl::Status begun = db.run("BEGIN"); !begun.ok()) return begun;
+  const auto read = [&](const typename Pager<What>::Wanted& wanted, std::vector<typename What::Finding>& found) {
+    return read_part<What>(db, filter, wanted, damage, found);
+  };
+  const absl::StatusOr<std::int64_t> closings = last_closing(db, What::kWhat);
+  absl::StatusOr<Page> page =
+      closings.ok() ? Pager<What>(filter, after, limit, read).fill(*closings) : absl::StatusOr<Page>(closings.status());
+  (void)db.run("COMMIT");
+  return page;
+}
 
 template <typename What>
 absl::StatusOr<std::vector<FindingCount<typename What::Kind>>> count(Connection& db,
@@ -269,13 +215,13 @@ absl::StatusOr<bool> expire_findings(Connection& db, Nanos horizon, std::size_t 
 absl::StatusOr<DelayPage> read_delays(Connection& db, const DelayFilter& filter,
                                       const std::optional<FindingCursor>& after, std::size_t limit,
                                       Settled::Damage damage) {
-  return PageReader<Delays>(db, filter, after, limit, damage).read();
+  return read_page<Delays>(db, filter, after, limit, damage);
 }
 
 absl::StatusOr<AlertPage> read_alerts(Connection& db, const AlertFilter& filter,
                                       const std::optional<FindingCursor>& after, std::size_t limit,
                                       Settled::Damage damage) {
-  return PageReader<Alerts>(db, filter, after, limit, damage).read();
+  return read_page<Alerts>(db, filter, after, limit, damage);
 }
 
 absl::StatusOr<std::optional<Alert>> read_alert(Connection& db, const Uuid& id) {

@@ -33,6 +33,7 @@ struct Sidecar {
   std::unique_ptr<Committer> committer;
   std::unique_ptr<Forwarder> forwarder;
   Forwarder::Options options;
+  std::function<std::unique_ptr<Transport>()> way = [this] { return std::make_unique<fakes::WayToCentre>(centre); };
 
   Sidecar() { open(); }
   ~Sidecar() { close(); }
@@ -41,8 +42,7 @@ struct Sidecar {
     store = *open_store("sqlite:" + folder / "runs.db");
     REQUIRE(store->keep_changes().ok());
     committer = *Committer::create(*store, clock, {});
-    forwarder = std::make_unique<Forwarder>(*store, *committer, clock, std::make_unique<fakes::WayToCentre>(centre),
-                                            "the centre", options);
+    forwarder = std::make_unique<Forwarder>(*store, *committer, clock, way(), "the centre", options);
     committer->start();
   }
   void close() {
@@ -240,13 +240,14 @@ TEST_CASE("a run that makes every push of it impossible is passed over, counted,
       return centre.post(body);
     }
   };
-  Forwarder forwarder(*sidecar.store, *sidecar.committer, sidecar.clock, std::make_unique<Way>(centre), "it", {});
-  while (forwarder.turn_once() != Forwarder::kIdle) {
+  sidecar.way = [&] { return std::make_unique<Way>(centre); };
+  sidecar.reopen();
+  while (sidecar.forwarder->turn_once() != Forwarder::kIdle) {
   }
-  REQUIRE(forwarder.counts().rejected == 1);
-  REQUIRE(forwarder.counts().sent == 8);
-  REQUIRE(forwarder.counts().failures == 0);
-  REQUIRE(forwarder.counts().waiting == 0);
+  REQUIRE(sidecar.counts().rejected == 1);
+  REQUIRE(sidecar.counts().sent == 8);
+  REQUIRE(sidecar.counts().failures == 0);
+  REQUIRE(sidecar.counts().waiting == 0);
   REQUIRE(centre.store.runs({}, {}, 100)->runs.size() == 8);
 }
 

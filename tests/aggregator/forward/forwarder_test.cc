@@ -2,6 +2,7 @@
 #include "aggregator/forward/forwarder.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <random>
 #include <thread>

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "aggregator/base/log.h"
 #include "aggregator/store/postgres/log_rows.h"
 #include "aggregator/store/postgres/schema.h"
 #include "aggregator/store/rules.h"
@@ -23,6 +24,8 @@ constexpr char kLock[] = "SELECT pg_advisory_xact_lock($1)::text";
 constexpr char kWaiting[] =
     "SELECT change, replaced, runs FROM (SELECT change, replaced, runs, sum(count) OVER (ORDER BY change) - count AS"
     " before FROM log WHERE NOT settled) AS waiting WHERE before < $1";
+// Without an index: hardly ever asked.
+constexpr char kRunsOf[] = "SELECT body FROM runs WHERE change = $1 AND state <> 1";
 // Those that were passed on already are of no more use.
 constexpr char kMark[] = "UPDATE log SET settled = true WHERE change = ANY($1) AND NOT passed";
 constexpr char kDrop[] = "DELETE FROM log WHERE change = ANY($1) AND passed";
@@ -89,13 +92,19 @@ absl::StatusOr<std::size_t> Settler::settle_locked(std::size_t runs_max) {
     if (!rows.ok()) return rows.status();
     for (std::size_t i = 0; i < rows->size(); ++i) {
       changes.add(rows->integer(i, 0));
-      const absl::Status status = each_ended(
+      const std::size_t before = ended.size();
+      absl::Status status = each_ended(
           rows->bytes(i, 2), rows->bytes(i, 1), [](const std::string&, Nanos) { return true; },
           [&](Run&& run) {
             ended.push_back({0, std::move(run)});
           });
-      if (!status.ok())
-        return absl::DataLossError(absl::StrCat("row ", rows->integer(i, 0), " of log: ", status.message()));
+      if (!status.ok()) {
+        log_error(absl::StrCat("row ", rows->integer(i, 0),
+                               " of log is damaged; its runs are looked for: ", status.message()));
+        ended.resize(before);
+        status = find_runs_of(rows->integer(i, 0), ended);
+      }
+      if (!status.ok()) return status;
     }
   }
   if (changes.size() == 0) return std::size_t{0};
@@ -105,6 +114,17 @@ absl::StatusOr<std::size_t> Settler::settle_locked(std::size_t runs_max) {
     status = db_.query_all({{kMark, Values().array(changes)}, {kDrop, Values().array(changes)}}).status();
   if (!status.ok()) return status;
   return changes.size();
+}
+
+// Those that were replaced since came with another row.
+absl::Status Settler::find_runs_of(std::int64_t change, std::vector<Ended>& ended) {
+  const absl::StatusOr<Rows> rows = db_.query(kRunsOf, Values().int8(change));
+  if (!rows.ok()) return rows.status();
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    absl::StatusOr<Run> run = wire::decode_run(rows->bytes(i, 0));
+    if (run.ok()) ended.push_back({0, *std::move(run)});  // else it is told of where it is read
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Settler::find_jobs(std::vector<Ended>& ended) {

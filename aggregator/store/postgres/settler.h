@@ -50,6 +50,7 @@ class Settler {
   using Hours = std::map<RollupKey, std::vector<const Run*>>;
 
   absl::StatusOr<std::size_t> settle_locked(std::size_t runs_max);
+  absl::Status find_runs_of(std::int64_t change, std::vector<Ended>& ended);
   absl::Status find_jobs(std::vector<Ended>& ended);
   absl::Status add_up(const std::vector<Ended>& ended);
   absl::Status flush(Rollups changes, const Hours& hours);

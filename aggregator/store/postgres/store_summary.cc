@@ -22,7 +22,7 @@ namespace {
 
 using By = Stretch::By;
 
-constexpr char kWaiting[] = "SELECT replaced, runs FROM log WHERE NOT settled";
+constexpr char kWaiting[] = "SELECT replaced, runs, change FROM log WHERE NOT settled";
 // Of one job or of all, as a condition behind these: an index finds the one, which a parameter that may be empty would
 // not let it. $2: resolution, $3: name of the series beside durations, $4 and $5: numbers of hours or days.
 constexpr char kOfJob[] = " WHERE j.name = $1";
@@ -77,7 +77,7 @@ class Summary {
     ask({kCommit}, {Kind::kOfRuns});
     const absl::StatusOr<std::vector<Rows>> answers = db.query_all(statements_);
     if (!answers.ok()) return answers.status();
-    if (absl::Status status = add_waiting((*answers)[1]); !status.ok()) return status;
+    add_waiting((*answers)[1]);
     for (std::size_t i = 2; i + 1 < answers->size(); ++i) {
       const absl::Status status =
           asked_[i].kind == Kind::kOfRuns ? add_runs((*answers)[i]) : add_rollups((*answers)[i], asked_[i]);
@@ -127,7 +127,7 @@ class Summary {
   }
 
   // Runs of a stretch that is asked for run by run are in its answer, settled or not.
-  absl::Status add_waiting(const Rows& rows) {
+  void add_waiting(const Rows& rows) {
     const auto stretch_of = [this](Nanos at) {
       return std::ranges::any_of(
           request_.stretches, [at](const Stretch& stretch) { return stretch.by != By::kRuns && holds(stretch, at); });
@@ -138,9 +138,8 @@ class Summary {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const absl::Status status =
           each_ended(rows.bytes(i, 1), rows.bytes(i, 0), wanted, [this](Run&& run) { pieces_.run(run); });
-      if (!status.ok()) return absl::DataLossError(absl::StrCat("log: ", status.message()));
+      if (!status.ok()) damage_(absl::StrCat("row ", rows.integer(i, 2), " of log"), status);  // until it is settled
     }
-    return absl::OkStatus();
   }
 
   absl::Status add_runs(const Rows& rows) {

@@ -141,6 +141,26 @@ TEST_CASE("a row that is damaged costs its own run") {
   REQUIRE(must(store->commit({runs[3], runs[4]}, 0)) == std::vector<Applied>(2, Applied::kDuplicate));
 }
 
+TEST_CASE("where a row of the log is damaged its runs are counted from their own rows") {
+  PostgresServer* const server = server_or_skip();
+  if (server == nullptr) return;
+  const std::string url = server->fresh_url();
+  const auto store = must(open_postgres(url, {.settle_at_once = true}));
+  MemoryStore model;
+  for (Store* each : {store.get(), static_cast<Store*>(&model)}) {
+    REQUIRE(each->commit(ended_runs(0, 50), 0).ok());
+    REQUIRE(each->commit(ended_runs(50, 50), 0).ok());
+    REQUIRE(each->commit({annotated(ended_runs(7, 1)[0], 1)}, 0).ok());
+  }
+  server->psql(
+      database_of(url),
+      "UPDATE kleptometrics.log SET runs = 'nonsense' WHERE change = (SELECT min(change) FROM kleptometrics.log)");
+  REQUIRE(must(store->jobs()).size() == 4);
+  REQUIRE(RollupBytes::of(*store, "duration", Stretch::By::kAll).size() == 4);
+  REQUIRE(store->maintain(kStart, true).ok());
+  require_same(*store, model);
+}
+
 TEST_CASE("numbers and bytes go to the server and come back as they were") {
   PostgresServer* const server = server_or_skip();
   if (server == nullptr) return;

@@ -161,7 +161,10 @@ absl::Status run(Settings settings) {
   auto store = open_store(settings.store, settings.verify_store);
   if (!store.ok()) return store.status();
   if (settings.verify_store) return verify(**store, shown(settings.store));
-  auto committer = Committer::create(**store, clock, {});
+  // A commit is one step of a server that others wait for, too.
+  Committer::Options committing;
+  if ((*store)->shared()) committing.group_runs_max = 5'000;
+  auto committer = Committer::create(**store, clock, committing);
   if (!committer.ok()) return committer.status();
   query::Query query(**store);
   if (!settings.spool_dir.empty()) places::make_private_dir(settings.spool_dir);  // as its first program would

@@ -33,6 +33,4 @@ std::string fresh_store_url(const std::string& folder) {
   throw std::runtime_error("KLEPTO_TEST_STORE is none of sqlite, postgresql, redis: " + name);
 }
 
-bool store_is_a_file() { return asked() == "sqlite"; }
-
 }  // namespace kleptometrics::tests

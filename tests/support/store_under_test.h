@@ -11,7 +11,4 @@ namespace kleptometrics::tests {
 // thread at a time.
 std::string fresh_store_url(const std::string& folder);
 
-// True if that is a file of its owner's own.
-bool store_is_a_file();
-
 }  // namespace kleptometrics::tests

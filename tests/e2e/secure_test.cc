@@ -433,7 +433,7 @@ TEST_CASE("A centre is called by the names of its certificate, by addresses, and
   for (const char* host : {"fleet.example", "evil.example"}) CHECK(status(host) == 421);
 }
 
-TEST_CASE("a sidecar forwards over TLS by its key; while that is wrong runs wait, and its log says so once") {
+TEST_CASE("a sidecar forwards over TLS by its key, and while that is wrong runs wait, and its log says so once") {
   const bool known = GENERATE(false, true);  // a key that may only read
   Centre centre;
   const auto sidecar_with = [&](const std::string& key) {

@@ -61,6 +61,7 @@ const Source& source_of(FindingPart part) {
   return part == FindingPart::kOpen ? kOpen : part == FindingPart::kClosedSince ? kClosedSince : kClosedUntil;
 }
 
+// Borrows filter and instant until the last row.
 template <typename What>
 void bind(Execution& rows, const FindingFilter<typename What::Kind>& filter, const FindingsBefore& before,
           std::int64_t closings) {
@@ -129,9 +130,9 @@ absl::StatusOr<std::vector<FindingCount<typename What::Kind>>> count(Connection&
   const std::string sql = absl::StrCat("SELECT (SELECT name FROM jobs WHERE key = job), kind, count(*)",
                                        from_where(filter, source), " GROUP BY job, kind");
   std::vector<FindingCount<Kind>> counts;
+  const FindingsBefore before{filter.until.value_or(std::numeric_limits<Nanos>::max())};
   Execution rows(db.prepare(sql));
-  bind<What>(rows, filter, {filter.until.value_or(std::numeric_limits<Nanos>::max())},
-             std::numeric_limits<std::int64_t>::max());
+  bind<What>(rows, filter, before, std::numeric_limits<std::int64_t>::max());
   while (rows.next())
     counts.push_back(
         {std::string(rows.text(0)), static_cast<Kind>(rows.integer(1)), static_cast<std::uint64_t>(rows.integer(2))});

@@ -287,9 +287,11 @@ void Connection::roll_back() {
 
 bool Connection::alive() {
   if (handle_ == nullptr) return false;
-  // A server that went away has closed its end, which is there to be read.
+  // A server that went away has closed its end, which is there to be read, behind its last words if it had any.
   pollfd its{PQsocket(handle_.get()), POLLIN, 0};
-  if (::poll(&its, 1, 0) > 0 && PQconsumeInput(handle_.get()) == 0) (void)broken(lost());
+  while (handle_ != nullptr && ::poll(&its, 1, 0) > 0) {
+    if (PQconsumeInput(handle_.get()) == 0) (void)broken(lost());
+  }
   if (handle_ != nullptr && PQstatus(handle_.get()) != CONNECTION_OK) (void)broken(lost());
   return handle_ != nullptr;
 }

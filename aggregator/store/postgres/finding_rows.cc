@@ -8,29 +8,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "aggregator/store/finding_kinds.h"
 #include "aggregator/store/finding_pager.h"
-#include "aggregator/wire/findings.h"
 
 namespace kleptometrics::aggregator::postgres {
 namespace {
-
-// What stands in the column `what`, and how its bytes are read and written.
-struct Delays {
-  using Finding = Delay;
-  using Kind = DelayKind;
-  static constexpr std::int64_t kWhat = 1;
-  static constexpr const char* kName = "delay ";
-  static std::string encode(const Delay& delay) { return wire::encode_delay(delay); }
-  static absl::StatusOr<Delay> decode(std::string_view bytes) { return wire::decode_delay(bytes); }
-};
-struct Alerts {
-  using Finding = Alert;
-  using Kind = AlertKind;
-  static constexpr std::int64_t kWhat = 2;
-  static constexpr const char* kName = "alert ";
-  static std::string encode(const Alert& alert) { return wire::encode_alert(alert); }
-  static absl::StatusOr<Alert> decode(std::string_view bytes) { return wire::decode_alert(bytes); }
-};
 
 constexpr char kLastClosing[] =
     "SELECT coalesce(max(closing), 0) FROM findings WHERE what = $1 AND closing IS NOT NULL";
